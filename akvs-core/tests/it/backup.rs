@@ -41,8 +41,8 @@ proptest! {
 
     #[test]
     fn every_row_is_restored(seed in 1_u64.., groups in 0_u64..120) {
-        for home in TestDb::each() {
-            let engine = home.engine();
+        for test_db in TestDb::each() {
+            let engine = test_db.engine();
             write(&open(&engine), &mut Prng(seed), groups, Durability::Buffered);
             let file = backup(&open(&engine));
             let (_folder, copy) = restored(&file);
@@ -112,7 +112,7 @@ fn watchers_continue_after_a_restore() {
         assert!(changes(&copy) == changes(&database), "{name}");
         reported += changes(&database).1.len();
     }
-    assert!(reported > 1_000, "there was nothing to tell");
+    assert!(reported > 1_000, "few changes were reported");
 }
 
 #[test]
@@ -182,20 +182,20 @@ fn a_file_that_is_not_a_backup_is_refused() {
     struct Failing;
     impl Read for Failing {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Err(io::Error::other("gone"))
+            Err(io::Error::other("read failed"))
         }
     }
     let failed = verify_backup((&file[..5]).chain(Failing), &mut |_| ()).unwrap_err();
     assert_eq!(
         failed.to_string(),
-        "the backup cannot be read from byte 5: gone"
+        "the backup cannot be read from byte 5: read failed"
     );
 }
 
 #[test]
 fn a_backup_is_of_one_revision_and_blocks_no_writer() {
-    for home in TestDb::each() {
-        let engine = home.engine();
+    for test_db in TestDb::each() {
+        let engine = test_db.engine();
         let database = open(&engine);
         let store = store_named(&database, "ns");
         let commit = |text: &str| {
@@ -220,7 +220,7 @@ fn a_backup_is_of_one_revision_and_blocks_no_writer() {
             let mut backup = database.backup(at(1), "x").unwrap();
             let mut file = backup.next().unwrap().unwrap().to_vec();
             // The writer continues while the backup does not.
-            let begun = database.revision();
+            let begun = database.revision().max(backup.revision());
             while database.revision() <= begun {
                 thread::yield_now();
             }
@@ -240,7 +240,7 @@ fn a_backup_is_of_one_revision_and_blocks_no_writer() {
         let value = |name: u64| copy.get(&key(name.to_string()), at(1)).unwrap().value;
         assert!(
             (0..200).all(|name| value(name) == value(0)),
-            "not of one moment"
+            "rows of different revisions"
         );
     }
 }

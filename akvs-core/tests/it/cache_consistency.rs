@@ -21,12 +21,12 @@ fn removes(round: u64) -> bool {
     round % 8 == 7
 }
 
-fn never_stale(home: &TestDb, cache_bytes: u64, commits: u64) {
+fn assert_no_stale_reads(test_db: &TestDb, cache_bytes: u64, commits: u64) {
     let options = Options {
         cache_bytes,
         ..Options::default()
     };
-    let database = home.open(options);
+    let database = test_db.open(options);
     let store = store_named(&database, "read");
     let (answered, done) = (Answered::default(), AtomicBool::new(false));
     let names: Vec<String> = (0..KEYS).map(|index| format!("key {index}")).collect();
@@ -54,7 +54,7 @@ fn never_stale(home: &TestDb, cache_bytes: u64, commits: u64) {
         for round in 1..=commits {
             let mut group = database.group();
             for name in &names {
-                // Large enough that a tiny cache evicts all the time.
+                // Large enough that a tiny cache evicts constantly.
                 let value = [&round.to_le_bytes()[..], &[0; 200]].concat();
                 let op = if removes(round) {
                     Op::delete()
@@ -75,21 +75,21 @@ fn never_stale(home: &TestDb, cache_bytes: u64, commits: u64) {
 }
 
 #[test]
-fn with_the_default_cache() {
-    never_stale(&TestDb::memory(), Options::default().cache_bytes, COMMITS);
+fn no_read_is_stale_with_the_default_cache() {
+    assert_no_stale_reads(&TestDb::memory(), Options::default().cache_bytes, COMMITS);
 }
 
 #[test]
-fn with_a_cache_that_evicts_all_the_time() {
-    never_stale(&TestDb::memory(), 2 << 10, COMMITS);
+fn no_read_is_stale_with_a_cache_that_evicts_constantly() {
+    assert_no_stale_reads(&TestDb::memory(), 2 << 10, COMMITS);
 }
 
 #[test]
-fn without_a_cache() {
-    never_stale(&TestDb::memory(), 0, COMMITS);
+fn no_read_is_stale_without_a_cache() {
+    assert_no_stale_reads(&TestDb::memory(), 0, COMMITS);
 }
 
 #[test]
-fn over_the_disk() {
-    never_stale(&TestDb::disk(), 2 << 10, COMMITS / 4);
+fn no_read_is_stale_on_disk() {
+    assert_no_stale_reads(&TestDb::disk(), 2 << 10, COMMITS / 4);
 }

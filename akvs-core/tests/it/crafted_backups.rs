@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::common::{NOW, at, key, listing, rows, store_named};
 use crate::sample_data::backup;
 
-/// Returns a store with one of everything.
+/// Returns a store with data of every kind.
 fn store() -> Arc<dyn Engine> {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let database = Database::open(Arc::clone(&engine), Options::default()).expect("a database");
@@ -48,7 +48,7 @@ fn file_of(engine: &Arc<dyn Engine>) -> Vec<u8> {
 
 /// Changes the rows, and checks that a check and a restore report it.
 #[track_caller]
-fn refused(what: &str, change: impl FnOnce(&dyn Engine, &mut Batch)) {
+fn assert_refused(what: &str, change: impl FnOnce(&dyn Engine, &mut Batch)) {
     let engine = store();
     let mut batch = Batch::default();
     change(&*engine, &mut batch);
@@ -78,7 +78,7 @@ fn row(engine: &dyn Engine, table: Table, prefix: &[u8]) -> (Bytes, Vec<u8>) {
 /// Writes eight bytes into a row's value.
 #[track_caller]
 fn number_at(table: Table, prefix: &[u8], place: usize, number: u64, what: &str) {
-    refused(what, |engine, batch| {
+    assert_refused(what, |engine, batch| {
         let (key, mut value) = row(engine, table, prefix);
         value[place..place + 8].copy_from_slice(&number.to_le_bytes());
         batch.put(table, key, value);
@@ -98,7 +98,7 @@ fn a_backup_of_a_store_is_valid_while_it_sweeps() {
 }
 
 #[test]
-fn revisions_that_leave_too_few() {
+fn revisions_and_ids_near_the_maximum_are_refused() {
     for number in [u64::MAX, u64::MAX - 1, i64::MAX as u64, 1 << 53] {
         let what = format!("invalid revision {number}");
         number_at(Table::Meta, b"revision", 0, number, &what);
@@ -119,17 +119,17 @@ fn revisions_that_leave_too_few() {
 }
 
 #[test]
-fn times_that_cannot_be_written() {
+fn times_after_the_year_9999_are_refused() {
     for place in [9, 17] {
         number_at(Table::Data, b"", place, u64::MAX, "after the year 9999");
     }
     number_at(Table::Catalogue, b"ns", 9, u64::MAX, "after the year 9999");
-    refused("after the year 9999", |engine, batch| {
+    assert_refused("after the year 9999", |engine, batch| {
         let (key, _) = row(engine, Table::Deadlines, b"");
         let late = [&u64::MAX.to_be_bytes()[..], &key[8..]].concat();
         batch.put(Table::Deadlines, late, vec![0; 8]);
     });
-    refused("after the year 9999", |engine, batch| {
+    assert_refused("after the year 9999", |engine, batch| {
         let (key, value) = row(engine, Table::Catalogue, b"ns");
         let settings = format!("{{\"ttl_ms\":{}}}", u64::MAX);
         batch.put(
@@ -141,18 +141,18 @@ fn times_that_cannot_be_written() {
 }
 
 #[test]
-fn invalid_names_keys_and_types() {
+fn invalid_names_keys_and_types_are_refused() {
     for name in [&b"two\nlines"[..], b"\x7f", b"caf\xe9", &[b'n'; 129]] {
-        refused("a stored namespace is damaged", |engine, batch| {
+        assert_refused("a stored namespace is damaged", |engine, batch| {
             let (_, value) = row(engine, Table::Catalogue, b"ns");
             batch.put(Table::Catalogue, Bytes::copy_from_slice(name), value);
         });
     }
-    refused("the key is empty", |engine, batch| {
+    assert_refused("the key is empty", |engine, batch| {
         let (key, value) = row(engine, Table::Data, b"");
         batch.put(Table::Data, key.slice(..8), value);
     });
-    refused("a stored value is damaged", |engine, batch| {
+    assert_refused("a stored value is damaged", |engine, batch| {
         let (key, mut value) = row(
             engine,
             Table::Data,
@@ -165,13 +165,13 @@ fn invalid_names_keys_and_types() {
 }
 
 #[test]
-fn rows_that_do_not_belong_together() {
-    refused("unknown namespace id 9", |engine, batch| {
+fn contradicting_rows_are_refused() {
+    assert_refused("unknown namespace id 9", |engine, batch| {
         let (_, value) = row(engine, Table::Data, b"");
         let key = [&9_u64.to_be_bytes()[..], b"k"].concat();
         batch.put(Table::Data, key, value);
     });
-    refused("duplicate namespace id", |engine, batch| {
+    assert_refused("duplicate namespace id", |engine, batch| {
         let (_, value) = row(engine, Table::Catalogue, b"ns");
         batch.put(Table::Catalogue, &b"twin"[..], value);
     });
@@ -179,27 +179,27 @@ fn rows_that_do_not_belong_together() {
         number_at(Table::Meta, b"counts", place, 77, "but its counts say");
     }
     number_at(Table::Meta, b"counts", 16, 77, "but its namespace counts");
-    refused("keys and deadlines do not agree", |engine, batch| {
+    assert_refused("keys and deadlines do not agree", |engine, batch| {
         batch.remove(Table::Deadlines, row(engine, Table::Deadlines, b"").0);
     });
-    refused("has no counts", |engine, batch| {
+    assert_refused("has no counts", |engine, batch| {
         batch.remove(Table::Meta, row(engine, Table::Meta, b"counts").0);
     });
-    refused("is not in the list of dropped", |engine, batch| {
+    assert_refused("is not in the list of dropped", |engine, batch| {
         batch.remove(Table::Meta, row(engine, Table::Meta, b"dropped").0);
     });
-    refused("unknown history id", |engine, batch| {
+    assert_refused("unknown history id", |engine, batch| {
         let (key, value) = row(engine, Table::History, b"");
         let key = [&2_000_u64.to_be_bytes()[..], &key[8..]].concat();
         batch.put(Table::History, key, value);
     });
-    refused("unknown row", |_, batch| {
+    assert_refused("unknown row", |_, batch| {
         batch.put(Table::Meta, &b"what"[..], vec![0; 8]);
     });
 }
 
 #[test]
-fn rows_with_extra_bytes() {
+fn rows_with_extra_bytes_are_refused() {
     for (table, prefix) in [
         (Table::Catalogue, &b"gone"[..]),
         (Table::Catalogue, b"\0"),
@@ -207,18 +207,18 @@ fn rows_with_extra_bytes() {
         (Table::Meta, b"counts"),
         (Table::Meta, b"namespace"),
     ] {
-        refused("", |engine, batch| {
+        assert_refused("", |engine, batch| {
             let (key, mut value) = row(engine, table, prefix);
             value.push(b' ');
             batch.put(table, key, value);
         });
     }
-    refused("the limit is 1024", |engine, batch| {
+    assert_refused("the limit is 1024", |engine, batch| {
         let (key, mut value) = row(engine, Table::Catalogue, b"ns");
         value.resize(5_000, b' ');
         batch.put(Table::Catalogue, key, value);
     });
-    refused("not encoded as a store encodes it", |engine, batch| {
+    assert_refused("not encoded as a store encodes it", |engine, batch| {
         let (key, mut value) = row(engine, Table::Catalogue, b"ns");
         value.push(b' ');
         batch.put(Table::Catalogue, key, value);

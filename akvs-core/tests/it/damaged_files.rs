@@ -1,7 +1,7 @@
-//! However the files of a store are damaged, the store is refused, or a read fails, or all data is as it was
-//! acknowledged up to some commit, which is not before the watermark.
+//! Whatever file of a store is damaged, the store is refused, or a read fails, or all data is as it was acknowledged up
+//! to some commit at or after the watermark.
 //!
-//! `AKVS_DAMAGE_CASES` runs that many cases, `AKVS_DAMAGE_SEED` other ones.
+//! `AKVS_DAMAGE_CASES` sets the number of cases, `AKVS_DAMAGE_SEED` selects other cases.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -17,25 +17,14 @@ use akvs_core::{
 use bytes::Bytes;
 
 use crate::common::{at, key, store_named};
+use crate::sample_data::Prng;
 
 const NAMES: [&str; 2] = ["one", "two"];
 const KEYS: u64 = 200;
 const GROUPS: u64 = 500;
 const USUAL_CASES: u64 = 120;
-/// Long enough for a slow machine, and far too long for a case.
-const HUNG: Duration = Duration::from_secs(120);
-
-/// Small pseudo-random numbers that are the same each time.
-struct Prng(u64);
-
-impl Prng {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % limit.max(1)
-    }
-}
+/// Long enough for a slow machine, and far longer than a case takes.
+const CASE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// An acknowledged change: namespace, key, and the value, unless it was removed.
 type Change = (usize, u64, Option<Bytes>);
@@ -49,7 +38,7 @@ struct Written {
 
 fn disk_options(folder: &Path) -> DiskOptions {
     DiskOptions {
-        // So small that the tables are written one by one, at different times.
+        // Small memtables, so that the tables are written one by one, at different times.
         memtable_bytes: 48 << 10,
         ..DiskOptions::new(folder)
     }
@@ -67,8 +56,8 @@ fn open(folder: &Path) -> Result<Database, String> {
     Database::open(Arc::new(engine), options()).map_err(|error| error.to_string())
 }
 
-/// Writes a store in two runs. The first ends cleanly; the second does, or as if it had been killed.
-fn write(chance: &mut Prng, closed: bool) -> Written {
+/// Writes a store in two runs. The first ends cleanly; the second ends cleanly if `closed` is set, else as if killed.
+fn write(prng: &mut Prng, closed: bool) -> Written {
     let folder = tempfile::tempdir().expect("a folder");
     let mut written = Written {
         folder,
@@ -78,7 +67,7 @@ fn write(chance: &mut Prng, closed: bool) -> Written {
     for sitting in 0..2 {
         let database = open(written.folder.path()).expect("a database");
         for index in 0..GROUPS {
-            let group = write_group(&database, chance, &format!("{sitting} {index}"));
+            let group = write_group(&database, prng, &format!("{sitting} {index}"));
             written.groups.push(group);
             if sitting == 1 && index == GROUPS / 2 {
                 written.watermark = database.revision();
@@ -96,19 +85,18 @@ fn write(chance: &mut Prng, closed: bool) -> Written {
     written
 }
 
-fn write_group(database: &Database, chance: &mut Prng, text: &str) -> (Revision, Vec<Change>) {
+fn write_group(database: &Database, prng: &mut Prng, text: &str) -> (Revision, Vec<Change>) {
     let stores = NAMES.map(|name| store_named(database, name));
     let mut group = database.group();
     let mut changes = Vec::new();
-    for _ in 0..1 + chance.below(8) {
-        let (name, number) = (chance.below(2) as usize, chance.below(KEYS));
-        let length = match chance.below(30) {
+    for _ in 0..1 + prng.below(8) {
+        let (name, number) = (prng.below(2) as usize, prng.below(KEYS));
+        let length = match prng.below(30) {
             0 => 20_000,
             1..=4 => 1_000,
             _ => 30,
         };
-        let value =
-            (chance.below(6) > 0).then(|| Bytes::from(text.repeat(length / text.len() + 1)));
+        let value = (prng.below(6) > 0).then(|| Bytes::from(text.repeat(length / text.len() + 1)));
         let op = value.clone().map_or_else(Op::delete, Op::set);
         let outcome = group.apply(&stores[name], &key(number.to_string()), op, at(1));
         if outcome.expect("a change").revision.is_some() {
@@ -264,13 +252,13 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Damages one file, and returns how.
-fn damage(folder: &Path, files: &[PathBuf], chance: &mut Prng) -> String {
+fn damage(folder: &Path, files: &[PathBuf], prng: &mut Prng) -> String {
     let mut journals = files
         .iter()
         .filter(|path| path.extension().is_some_and(|kind| kind == "jnl"));
-    let path = match chance.below(3) {
+    let path = match prng.below(3) {
         0 => journals.next_back().expect("a journal"),
-        _ => &files[chance.below(files.len() as u64) as usize],
+        _ => &files[prng.below(files.len() as u64) as usize],
     };
     let path = folder.join(path);
     let name = path
@@ -280,25 +268,25 @@ fn damage(folder: &Path, files: &[PathBuf], chance: &mut Prng) -> String {
         .to_string();
     if path.is_dir() {
         fs::remove_dir_all(&path).expect("a removal");
-        return format!("{name}/ is gone");
+        return format!("{name}/ is missing");
     }
     // A file of its own, where it was shared.
     let mut bytes = fs::read(&path).expect("a file");
     fs::remove_file(&path).expect("a removal");
-    let place = chance.below(bytes.len() as u64) as usize;
-    let how = match chance.below(10) {
-        0 => return format!("{name} is gone"),
+    let place = prng.below(bytes.len() as u64) as usize;
+    let how = match prng.below(10) {
+        0 => return format!("{name} is missing"),
         1..=3 => {
             bytes.truncate(place);
             format!("{name} ends at {place}")
         }
         4..=6 if !bytes.is_empty() => {
-            let bit = chance.below(8);
+            let bit = prng.below(8);
             bytes[place] ^= 1 << bit;
             format!("{name} has bit {bit} of byte {place} flipped")
         }
         _ => {
-            let place = if chance.below(2) == 0 {
+            let place = if prng.below(2) == 0 {
                 place
             } else {
                 place / 512 * 512
@@ -309,7 +297,7 @@ fn damage(folder: &Path, files: &[PathBuf], chance: &mut Prng) -> String {
         }
     };
     fs::write(&path, &bytes).expect("a file");
-    if name.ends_with(".jnl") && chance.below(8) == 0 {
+    if name.ends_with(".jnl") && prng.below(8) == 0 {
         let file = OpenOptions::new().write(true).open(&path).expect("a file");
         file.set_len(64 << 20).expect("room after what is in it");
     }
@@ -320,11 +308,11 @@ fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |text| text.parse().expect("a number"))
 }
 
-fn damage_is_detected(closed: bool) {
+fn assert_damage_is_detected(closed: bool) {
     let seed = number("AKVS_DAMAGE_SEED", 0x9e37_79b9_7f4a_7c15);
     let cases = number("AKVS_DAMAGE_CASES", USUAL_CASES) / 2;
-    let mut chance = Prng(seed + u64::from(closed));
-    let written = Arc::new(write(&mut chance, closed));
+    let mut prng = Prng(seed + u64::from(closed));
+    let written = Arc::new(write(&mut prng, closed));
     let names: Vec<PathBuf> = files(written.folder.path())
         .into_iter()
         .map(|path| {
@@ -333,30 +321,31 @@ fn damage_is_detected(closed: bool) {
                 .expect("a file of it")
         })
         .collect();
-    let (say, hear) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let work = Arc::clone(&written);
     let worker = std::thread::spawn(move || {
         for _ in 0..cases {
             let copied = tempfile::tempdir_in(work.folder.path().parent().expect("a place"))
                 .expect("a folder");
             copy(work.folder.path(), copied.path());
-            let how = damage(copied.path(), &names, &mut chance);
-            let cut = how.contains(" ends at ") || how.ends_with(" is gone");
-            say.send(Err(how)).expect("a listener");
-            say.send(Ok(work.evaluate(copied.path(), cut)))
-                .expect("a listener");
+            let how = damage(copied.path(), &names, &mut prng);
+            let cut = how.contains(" ends at ") || how.ends_with(" is missing");
+            sender.send(Err(how)).expect("a receiver");
+            sender
+                .send(Ok(work.evaluate(copied.path(), cut)))
+                .expect("a receiver");
         }
     });
     let mut outcomes = BTreeMap::<&str, u64>::new();
     let mut wrong = Vec::new();
     let mut case = String::new();
     loop {
-        match hear.recv_timeout(HUNG) {
+        match receiver.recv_timeout(CASE_TIMEOUT) {
             Ok(Err(how)) => case = how,
             Ok(Ok(Ok(outcome))) => *outcomes.entry(outcome).or_default() += 1,
             Ok(Ok(Err(text))) => wrong.push(format!("{case}: {text}")),
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
-            Err(mpsc::RecvTimeoutError::Timeout) => panic!("{case}: it hangs"),
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("{case}: it does not end"),
         }
     }
     assert!(worker.join().is_ok(), "{case}: a panic");
@@ -376,11 +365,11 @@ fn damage_is_detected(closed: bool) {
 }
 
 #[test]
-fn after_a_clean_end() {
-    damage_is_detected(true);
+fn damage_after_a_clean_end_is_detected() {
+    assert_damage_is_detected(true);
 }
 
 #[test]
-fn after_a_kill() {
-    damage_is_detected(false);
+fn damage_after_a_kill_is_detected() {
+    assert_damage_is_detected(false);
 }

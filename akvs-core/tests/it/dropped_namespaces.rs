@@ -1,4 +1,4 @@
-//! A dropped namespace is gone at once, whenever its rows are removed.
+//! A dropped namespace is empty at once, whenever its rows are removed.
 
 use std::sync::Arc;
 
@@ -22,9 +22,9 @@ fn fill(store: &Store, value: &str) {
 
 fn drop_namespace(database: &Database, store: &Store) -> bool {
     let mut group = database.group();
-    let there = group.drop_namespace(store).expect("a drop");
+    let existed = group.drop_namespace(store).expect("a drop");
     group.commit(Durability::Synced).expect("a commit");
-    there
+    existed
 }
 
 fn assert_holds(store: &Store, value: Option<&str>) {
@@ -39,8 +39,8 @@ fn assert_holds(store: &Store, value: Option<&str>) {
 
 /// Returns the rows of a namespace in all tables except the history, which outlives it; its id is the number of
 /// namespaces created so far.
-fn rows_of(home: &TestDb, id: u64) -> usize {
-    let engine = home.engine();
+fn rows_of(test_db: &TestDb, id: u64) -> usize {
+    let engine = test_db.engine();
     let id = id.to_be_bytes();
     let belongs = |table: Table, key: &[u8]| match table {
         Table::Catalogue => key[0] == 0 && key[1..] == id,
@@ -58,8 +58,8 @@ fn rows_of(home: &TestDb, id: u64) -> usize {
 
 #[test]
 fn a_drop_is_visible_at_once() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         let store = store_named(&database, "gone");
         fill(&store, "old");
         assert_holds(&store, Some("old"));
@@ -87,9 +87,9 @@ fn dropping_a_missing_namespace_returns_false() {
 }
 
 #[test]
-fn created_again_it_is_empty_and_its_revisions_continue() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+fn a_namespace_created_again_is_empty_and_its_revisions_continue() {
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         let (store, other) = (
             store_named(&database, "again"),
             store_named(&database, "other"),
@@ -110,9 +110,9 @@ fn created_again_it_is_empty_and_its_revisions_continue() {
 }
 
 #[test]
-fn it_can_be_dropped_with_changes_of_the_same_group() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+fn a_namespace_can_be_dropped_with_changes_of_the_same_group() {
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         let store = store_named(&database, "gone");
         fill(&store, "old");
         let mut group = database.group();
@@ -129,12 +129,12 @@ fn it_can_be_dropped_with_changes_of_the_same_group() {
         assert_eq!(
             committed.revision,
             Revision::new(KEYS + 2),
-            "a revision that was told is used up, and the drop takes one"
+            "a returned revision is never used again, and the drop has one"
         );
         let mut sweep = GarbageCollector::default();
         while sweep.step(&database, 1_000).expect("a step") {}
         drop((store, database));
-        assert_eq!(rows_of(&home, 1), 0);
+        assert_eq!(rows_of(&test_db, 1), 0);
     }
 }
 
@@ -149,9 +149,9 @@ fn an_uncommitted_drop_has_no_effect() {
 }
 
 #[test]
-fn sweeping_leaves_no_row_wherever_it_was_interrupted() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+fn an_interrupted_sweep_leaves_no_row() {
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         let (store, other) = (
             store_named(&database, "swept"),
             store_named(&database, "other"),
@@ -163,18 +163,18 @@ fn sweeping_leaves_no_row_wherever_it_was_interrupted() {
         fill(&store_named(&database, "swept"), "new");
         drop((store, other, database));
 
-        // Each round is a process of its own, which ends in the middle of the work.
-        let (mut steps, mut before) = (0, rows_of(&home, 1));
-        assert_eq!(before, 1 + KEYS as usize, "the mark of the drop, values");
+        // Each round is a process of its own, which ends during the sweep.
+        let (mut steps, mut before) = (0, rows_of(&test_db, 1));
+        assert_eq!(before, 1 + KEYS as usize, "the drop and the values");
         loop {
-            let database = home.open(Options::default());
+            let database = test_db.open(Options::default());
             let mut sweep = GarbageCollector::default();
             let more = (0..3).any(|_| !sweep.step(&database, 3).expect("a step"));
             assert_holds(&store_named(&database, "swept"), Some("new"));
             assert_holds(&store_named(&database, "other"), Some("untouched"));
             drop(database);
             steps += 1;
-            let left = rows_of(&home, 1);
+            let left = rows_of(&test_db, 1);
             assert!(
                 left <= before && steps < 100,
                 "{left} rows in round {steps}"
@@ -185,16 +185,16 @@ fn sweeping_leaves_no_row_wherever_it_was_interrupted() {
             }
         }
         assert!(steps > 5, "{steps} rounds");
-        assert_eq!(rows_of(&home, 1), 0);
-        assert_eq!(rows_of(&home, 2), 1 + KEYS as usize, "counts, values");
-        assert_eq!(rows_of(&home, 3), 1 + KEYS as usize);
+        assert_eq!(rows_of(&test_db, 1), 0);
+        assert_eq!(rows_of(&test_db, 2), 1 + KEYS as usize, "counts, values");
+        assert_eq!(rows_of(&test_db, 3), 1 + KEYS as usize);
     }
 }
 
 #[test]
 fn all_dropped_namespaces_are_swept() {
-    let home = TestDb::memory();
-    let database = home.open(Options::default());
+    let test_db = TestDb::memory();
+    let database = test_db.open(Options::default());
     for name in ["a", "b", "c"] {
         let store = store_named(&database, name);
         fill(&store, "old");
@@ -202,23 +202,25 @@ fn all_dropped_namespaces_are_swept() {
     }
     let mut sweep = GarbageCollector::default();
     while sweep.step(&database, 7).expect("a step") {}
-    let left: Vec<usize> = (1..=3).map(|id| rows_of(&home, id)).collect();
+    let left: Vec<usize> = (1..=3).map(|id| rows_of(&test_db, id)).collect();
     assert_eq!(left, [0, 0, 0]);
     assert!(!sweep.step(&database, 7).expect("a step"));
 }
 
 /// Returns the size of the tables' files. The journal is stored next to them, and preallocated.
-fn table_bytes(home: &TestDb) -> usize {
-    let TestDb::Disk(folder) = home else { return 0 };
+fn table_bytes(test_db: &TestDb) -> usize {
+    let TestDb::Disk(folder) = test_db else {
+        return 0;
+    };
     let files = crate::common::listing(&folder.path().join("store/keyspaces"));
     files.values().flatten().map(Vec::len).sum()
 }
 
 #[test]
-fn the_space_is_freed() {
-    let home = TestDb::disk();
-    // Its history stays.
-    let database = home.open(Options {
+fn the_space_of_a_dropped_namespace_is_freed() {
+    let test_db = TestDb::disk();
+    // The history stays.
+    let database = test_db.open(Options {
         history_changes: 1_000,
         ..Options::default()
     });
@@ -247,16 +249,16 @@ fn the_space_is_freed() {
         }
         group.commit(Durability::Buffered).expect("a commit");
     }
-    let full = table_bytes(&home);
+    let full = table_bytes(&test_db);
     drop_namespace(&database, &store);
     let mut sweep = GarbageCollector::default();
     while sweep.step(&database, 500).expect("a step") {}
     crate::common::reclaim(&database);
     // Obsolete files are deleted in the background.
-    let is_given_back = || table_bytes(&home) < full / 4;
+    let is_given_back = || table_bytes(&test_db) < full / 4;
     let tries = (0..10_000).take_while(|_| !is_given_back());
     tries.for_each(|_| std::thread::sleep(std::time::Duration::from_millis(1)));
-    let left = table_bytes(&home);
+    let left = table_bytes(&test_db);
     assert!(left < full / 4, "{left} of {full} bytes are left");
     assert_holds(&other, Some("untouched"));
 }
@@ -264,8 +266,8 @@ fn the_space_is_freed() {
 #[test]
 fn many_small_namespaces_share_the_steps_that_sweep_them() {
     const NAMESPACES: usize = 300;
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         let stores: Vec<Store> = (0..NAMESPACES)
             .map(|number| store_named(&database, &format!("n{number}")))
             .collect();
@@ -293,15 +295,15 @@ fn many_small_namespaces_share_the_steps_that_sweep_them() {
         assert_eq!(found, [""; 0]);
         drop((kept, stores, database));
         for id in [1, 2, NAMESPACES as u64] {
-            assert_eq!(rows_of(&home, id), 0, "of the namespace {id}");
+            assert_eq!(rows_of(&test_db, id), 0, "of the namespace {id}");
         }
     }
 }
 
 #[test]
 fn sweeping_a_large_namespace_removes_only_its_rows() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         let (before, large) = (store_named(&database, "a"), store_named(&database, "large"));
         fill(&before, "before");
         let action = |number: u64| Action::Set {
@@ -321,7 +323,7 @@ fn sweeping_a_large_namespace_removes_only_its_rows() {
         }
         let after = store_named(&database, "z");
         fill(&after, "after");
-        // So that whole files contain nothing else.
+        // Whole files then contain only rows of this namespace.
         crate::common::reclaim(&database);
         let snapshot = database.namespace_snapshot(large.name()).unwrap();
         drop_namespace(&database, &large);
@@ -333,9 +335,9 @@ fn sweeping_a_large_namespace_removes_only_its_rows() {
         drop(snapshot);
         drop((before, large, after, database));
         // The deadlines of rows that were discarded unread are removed, too, and no row returns from the journals.
-        assert_eq!(rows_of(&home, 2), 0);
-        assert_eq!(rows(&*home.engine(), Table::Deadlines), []);
-        let database = home.open(Options::default());
+        assert_eq!(rows_of(&test_db, 2), 0);
+        assert_eq!(rows(&*test_db.engine(), Table::Deadlines), []);
+        let database = test_db.open(Options::default());
         assert_holds(&store_named(&database, "z"), Some("after"));
     }
 }
@@ -361,7 +363,7 @@ impl Engine for Discarding {
     akvs_core::forward_engine!(inner: get, page, snapshot, commit, sync, watermark, raise_watermark, stored_bytes, capabilities);
 }
 
-/// Its entries are discarded as whole files, unread, and with them the references to their values and deadlines.
+/// Entries are discarded as whole files, unread, and with them the references to their values and deadlines.
 #[test]
 fn an_interrupted_sweep_of_a_large_namespace_leaves_no_row() {
     const ROWS: u64 = 600;
@@ -394,7 +396,7 @@ fn an_interrupted_sweep_of_a_large_namespace_leaves_no_row() {
                 .unwrap();
         }
         group.commit(Durability::Buffered).expect("a commit");
-        // So that whole files contain nothing else.
+        // Whole files then contain only rows of this namespace.
         crate::common::reclaim(&database);
         drop_namespace(&database, &large);
         drop((large, other, database));
@@ -402,7 +404,7 @@ fn an_interrupted_sweep_of_a_large_namespace_leaves_no_row() {
         loop {
             // Each round is a process of its own, which ends once it has removed some rows.
             rounds += 1;
-            assert!(rounds < 100, "it does not end");
+            assert!(rounds < 100, "the sweep does not end");
             if sweep_some(&open()) {
                 break;
             }

@@ -1,4 +1,4 @@
-//! An expired entry is gone for every reader at once, and removed later: in bounded steps, with its rows, its counts
+//! An expired entry does not exist for any reader, and is removed later: in bounded steps, with its rows, its counts
 //! and a change in the history, whether or not its namespace is open.
 
 use std::collections::BTreeMap;
@@ -14,8 +14,8 @@ use proptest::prelude::*;
 use crate::common::{TestDb, at, key, rows, store_named};
 
 fn open() -> (Arc<dyn Engine>, Database) {
-    let home = TestDb::memory();
-    (home.engine(), home.open(Options::default()))
+    let test_db = TestDb::memory();
+    (test_db.engine(), test_db.open(Options::default()))
 }
 
 fn set(ttl: Ttl) -> Op {
@@ -65,7 +65,7 @@ fn only_due_entries_are_removed_in_steps() {
     assert_eq!((store.counts().keys, database.next_deadline()), (1, None));
 }
 
-/// As of an import, whose keys may wait longer for their commit than their lifetime.
+/// An import stores such keys: they may wait longer for their commit than their lifetime.
 #[test]
 fn a_key_that_expired_before_its_commit_is_removed() {
     let (engine, database) = open();
@@ -116,14 +116,14 @@ fn a_replaced_entry_does_not_expire() {
         .expect("a touch");
 
     expire(&mut ExpiryTask::default(), &database, 500, 100);
-    let there = |name: &'static str| {
+    let exists = |name: &'static str| {
         store
             .find(name.as_bytes(), at(500))
             .expect("a read")
             .is_some()
     };
     assert_eq!(
-        ["cleared", "kept", "later", "touched"].map(there),
+        ["cleared", "kept", "later", "touched"].map(exists),
         [true, false, true, true]
     );
     assert_eq!(store.counts().keys, 3);
@@ -139,7 +139,7 @@ fn an_idle_namespace_expires_and_has_correct_counts_afterwards() {
         put(&store, "forever", Ttl::Forever, 0);
     }
     let database = crate::common::disk(folder.path());
-    assert!(database.next_deadline().is_some(), "it has to look");
+    assert!(database.next_deadline().is_some(), "a deadline may be due");
     // Opened before, but not used: the counts that it read are outdated by then.
     let store = store_named(&database, "ns");
     expire(&mut ExpiryTask::default(), &database, 100, 100);

@@ -29,13 +29,13 @@ struct Opened {
 
 /// A database with its model.
 struct Pair {
-    home: TestDb,
+    test_db: TestDb,
     keep: u64,
     opened: Option<Opened>,
     pasts: [NameHistory; NAMES.len()],
     revision: Revision,
-    /// Before this revision nothing is known for sure.
-    anew: Revision,
+    /// The revision of the last loss, before which changes may be missing.
+    last_loss: Revision,
     now: u64,
 }
 
@@ -45,7 +45,7 @@ impl Pair {
             // A clean stop: after a crash, revisions that were not synced would be skipped.
             opened.database.close().expect("a close");
         }
-        let mut engine = self.home.engine();
+        let mut engine = self.test_db.engine();
         if loses {
             engine = Arc::new(Wrapped::lossy(engine));
         }
@@ -57,7 +57,7 @@ impl Pair {
         if loses {
             assert!(database.revision() > self.revision);
             self.revision = database.revision();
-            self.anew = self.revision;
+            self.last_loss = self.revision;
             for (name, past) in self.pasts.iter_mut().enumerate() {
                 past.justified = self.revision;
                 // Each existing namespace starts another one.
@@ -148,11 +148,11 @@ impl Pair {
                 opened.stores.remove(NAMES[index]);
             }
             let is_born = past.entries.is_some() && !before[index];
-            let said = committed
+            let outcome = committed
                 .created
                 .iter()
                 .any(|(name, _)| name.as_str() == NAMES[index]);
-            assert_eq!(said, is_born && record, "{}", NAMES[index]);
+            assert_eq!(outcome, is_born && record, "{}", NAMES[index]);
         }
     }
 
@@ -180,7 +180,7 @@ impl Pair {
             if let (EventKind::Set { entry, size, .. }, false) =
                 (&mut expected.kind, found.has_value())
             {
-                // Of a touch, whose value was not read.
+                // The touch did not read the value.
                 assert!(*size >= 4_096, "{found:?}");
                 entry.value = Bytes::new();
             }
@@ -230,7 +230,7 @@ impl Pair {
     }
 
     fn check(&mut self, limit: PageLimit) {
-        let (revision, anew) = (self.revision, self.anew);
+        let (revision, last_loss) = (self.revision, self.last_loss);
         for (index, past) in self.pasts.clone().iter().enumerate() {
             let database = &self.opened().database;
             let snapshot = database
@@ -242,7 +242,7 @@ impl Pair {
             );
             let compacted_revision = snapshot.compacted_revision();
             assert!(
-                anew <= compacted_revision && compacted_revision <= past.justified,
+                last_loss <= compacted_revision && compacted_revision <= past.justified,
                 "{compacted_revision}, justified {}",
                 past.justified
             );
@@ -264,7 +264,7 @@ impl Pair {
             let some = newest.chain(past.events.iter().step_by(1 + events / 20));
             let mut afters: BTreeSet<u64> = some.map(|event| event.revision.get()).collect();
             afters.extend(around.iter().chain(&ends));
-            // Not too many pages of long ones.
+            // Fewer pages of long histories are read.
             let limit = PageLimit {
                 rows: limit.rows.max(events / 15),
                 bytes: limit.bytes.max(events * 8),
@@ -335,7 +335,7 @@ fn check_after(
                 return;
             }
         };
-        assert!(!is_gone, "{start} is told");
+        assert!(!is_gone, "changes after {start} are returned");
         assert!(page.events.len() <= limit.rows);
         assert!(
             page.until > after || page.until == snapshot.revision(),
@@ -365,12 +365,12 @@ fn reports_every_change(make: fn() -> TestDb, cases: u32) {
     let steps = (0..4_usize, proptest::collection::vec(step(), 1..60));
     let run = |(keep, steps): (usize, Vec<Step>)| {
         let mut pair = Pair {
-            home: make(),
+            test_db: make(),
             keep: [0, 5, 50, Options::default().history_changes][keep],
             opened: None,
             pasts: Default::default(),
             revision: Revision::ZERO,
-            anew: Revision::ZERO,
+            last_loss: Revision::ZERO,
             now: 0,
         };
         pair.open(false);

@@ -27,16 +27,16 @@ fn change(database: &Database, store: &Store, changes: u64) {
     group.commit(Durability::Buffered).expect("a commit");
 }
 
-fn history_rows(home: &TestDb) -> u64 {
-    rows(&*home.engine(), Table::History).len() as u64
+fn history_rows(test_db: &TestDb) -> u64 {
+    rows(&*test_db.engine(), Table::History).len() as u64
 }
 
 #[test]
-fn it_keeps_few_more_changes_than_configured() {
-    for home in TestDb::each() {
+fn the_history_keeps_few_more_changes_than_configured() {
+    for test_db in TestDb::each() {
         let mut total = 0;
         for round in 0..3 {
-            let database = home.open(options(KEEP));
+            let database = test_db.open(options(KEEP));
             let store = store_named(&database, "trimmed");
             for index in 0..400 {
                 let changes = 1 + index % 7;
@@ -51,20 +51,20 @@ fn it_keeps_few_more_changes_than_configured() {
             }
             let held = store.counts().history;
             drop((store, database));
-            assert_eq!(history_rows(&home), held, "round {round}");
+            assert_eq!(history_rows(&test_db), held, "round {round}");
         }
     }
 }
 
 #[test]
 fn the_newest_changes_are_kept() {
-    let home = TestDb::memory();
-    let database = home.open(options(KEEP));
+    let test_db = TestDb::memory();
+    let database = test_db.open(options(KEEP));
     let store = store_named(&database, "trimmed");
     for _ in 0..300 {
         change(&database, &store, 1);
     }
-    let kept = rows(&*home.engine(), Table::History);
+    let kept = rows(&*test_db.engine(), Table::History);
     let (first, last) = (300 + 1 - kept.len() as u64, 300_u64);
     let revisions: Vec<u64> = kept
         .iter()
@@ -74,7 +74,7 @@ fn the_newest_changes_are_kept() {
 }
 
 #[test]
-fn large_groups_do_not_outrun_it() {
+fn large_groups_do_not_outrun_the_trimming() {
     let database = TestDb::memory().open(options(KEEP));
     let store = store_named(&database, "trimmed");
     for _ in 0..10 {
@@ -86,17 +86,17 @@ fn large_groups_do_not_outrun_it() {
 
 #[test]
 fn a_reduced_history_is_trimmed_gradually() {
-    let home = TestDb::memory();
-    let database = home.open(options(10_000));
+    let test_db = TestDb::memory();
+    let database = test_db.open(options(10_000));
     change(&database, &store_named(&database, "trimmed"), 9_000);
     drop(database);
-    let database = home.open(options(KEEP));
+    let database = test_db.open(options(KEEP));
     let store = store_named(&database, "trimmed");
     for _ in 0..80 {
         // Changes nothing itself, but its group trims.
         store.del(&key("missing"), at(1)).expect("a delete");
         let held = store.counts().history;
-        assert_eq!(history_rows(&home), held);
+        assert_eq!(history_rows(&test_db), held);
         let stored = database.namespaces(None, 1).expect("a page")[0].counts;
         assert_eq!(
             stored,
@@ -109,15 +109,15 @@ fn a_reduced_history_is_trimmed_gradually() {
 
 #[test]
 fn other_namespaces_keep_their_history() {
-    let home = TestDb::memory();
-    let database = home.open(options(KEEP));
+    let test_db = TestDb::memory();
+    let database = test_db.open(options(KEEP));
     let (one, other) = (store_named(&database, "a"), store_named(&database, "b"));
     change(&database, &other, 40);
     for _ in 0..300 {
         change(&database, &one, 3);
     }
     assert_eq!(other.counts().history, 40);
-    assert_eq!(history_rows(&home), 40 + one.counts().history);
+    assert_eq!(history_rows(&test_db), 40 + one.counts().history);
 }
 
 #[test]

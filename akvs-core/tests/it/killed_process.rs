@@ -72,11 +72,11 @@ fn fill_and_die(folder: &Path) {
             .expect("a commit");
         late += u64::from(journals(folder) > 1);
         if late == LATE_COMMITS {
-            // As by kill -9: nothing is closed.
+            // The process ends as by `kill -9`: nothing is closed.
             std::process::abort();
         }
     }
-    panic!("there is never a second journal");
+    panic!("no second journal was created");
 }
 
 fn journals(folder: &Path) -> usize {

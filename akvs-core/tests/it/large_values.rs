@@ -1,5 +1,5 @@
-//! Large values have rows of their own: operations without a value read none, a touch writes none, and no reader sees
-//! one with another entry.
+//! Large values have rows of their own: operations that do not need a value do not read it, a touch does not write it,
+//! and no reader gets a value with the entry of another.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -138,7 +138,7 @@ fn each_change_of_a_large_value_has_the_expected_result() {
             assert_eq!(store.counts().bytes, 1 + value.len() as u64);
         };
         store.set(&k, large(1), now).unwrap();
-        // All in one group, in which each builds on the one before.
+        // All changes are in one group, and each depends on the one before.
         let mut group = database.group();
         group.record();
         group.apply(&store, &k, touch(), now).unwrap();
@@ -157,7 +157,7 @@ fn each_change_of_a_large_value_has_the_expected_result() {
         drop((store, database));
         let database = home.open(Options::default());
         let store = store_named(&database, "ns");
-        // Not in the cache.
+        // The value is not in the cache.
         store.apply(&k, touch(), now).unwrap();
         assert_is(&store, &longer);
         store.set(&k, "short", now).unwrap();

@@ -1,5 +1,5 @@
-//! A store that lost commits is refused and left unchanged until its operator accepts the loss; after that the rest is
-//! consistent, and no number is assigned twice.
+//! A store that lost commits is refused and left unchanged until its operator accepts the loss; after that the
+//! remaining data is consistent, and no number is assigned twice.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,7 +52,7 @@ fn write_with(disk: &DiskOptions) -> Revision {
                 let op = Op::from(Action::Set {
                     value: value.into(),
                     representation: Representation::default(),
-                    // Some with deadlines, which are in a table of their own.
+                    // Some keys have deadlines, which are in a table of their own.
                     ttl: match index {
                         0 => Ttl::Millis(1_000_000 + group),
                         _ => Ttl::Forever,
@@ -113,7 +113,7 @@ fn assert_consistent(database: &Database, folder: &Path) {
         (verified.expect("a check").findings, found),
         (0, Vec::new())
     );
-    // So that a backup of it is one, too.
+    // A backup of it is consistent as well.
     let file = backup(database);
     verify_backup(&file[..], &mut |_| ()).expect("a good backup");
     let mut sweep = GarbageCollector::default();
@@ -137,7 +137,7 @@ fn assert_consistent(database: &Database, folder: &Path) {
 }
 
 #[test]
-fn a_gap_before_the_last_synced_commit() {
+fn a_gap_before_the_last_synced_commit_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let newest = write(folder.path());
     let journal = journal(folder.path());
@@ -153,7 +153,7 @@ fn a_gap_before_the_last_synced_commit() {
 }
 
 #[test]
-fn a_journal_that_ends_before_the_watermark() {
+fn a_journal_that_ends_before_the_watermark_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let newest = write(folder.path());
     open(folder.path(), false)
@@ -183,7 +183,7 @@ fn split(journal: &Path) {
 }
 
 #[test]
-fn a_sealed_journal_that_is_complete() {
+fn a_complete_sealed_journal_is_accepted() {
     let folder = tempfile::tempdir().expect("a folder");
     let newest = write(folder.path());
     split(&journal(folder.path()));
@@ -193,13 +193,13 @@ fn a_sealed_journal_that_is_complete() {
 }
 
 #[test]
-fn a_sealed_journal_without_its_end() {
+fn a_sealed_journal_without_its_end_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let newest = write(folder.path());
     let journal = journal(folder.path());
     split(&journal);
     let bytes = fs::read(&journal).expect("a journal");
-    // In the middle of a batch, and between two.
+    // The end is within a batch, and between two.
     let batch = bytes
         .windows(4)
         .rposition(|window| window == b"FJL\x03")
@@ -220,7 +220,7 @@ fn a_sealed_journal_without_its_end() {
 }
 
 #[test]
-fn tables_that_were_written_at_different_times() {
+fn tables_at_different_commits_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let newest = write(folder.path());
     fs::write(journal(folder.path()), "").expect("a journal");
@@ -258,7 +258,7 @@ fn rows_without_a_namespace_are_swept() {
 }
 
 #[test]
-fn a_missing_table_is_not_accepted() {
+fn a_missing_table_is_refused_even_if_losses_are_accepted() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path());
     let before = listing(folder.path());
@@ -276,13 +276,13 @@ fn a_missing_table_is_not_accepted() {
             "{error}"
         );
         fs::write(&current, bytes).expect("a file");
-        assert_eq!(listing(folder.path()), before, "nothing else was touched");
+        assert_eq!(listing(folder.path()), before, "no other file was changed");
     }
     open(folder.path(), false).expect("it is whole again");
 }
 
 #[test]
-fn a_batch_with_another_sequence_number() {
+fn a_batch_with_another_sequence_number_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path());
     let journal = journal(folder.path());
@@ -313,7 +313,7 @@ fn a_batch_with_another_sequence_number() {
 }
 
 #[test]
-fn a_damaged_list_of_files() {
+fn a_damaged_list_of_files_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path());
     let files = listing(&folder.path().join("store/keyspaces")).into_iter();
@@ -361,7 +361,7 @@ fn a_damaged_list_of_files() {
 #[test]
 fn a_torn_last_write_is_not_a_loss() {
     let folder = tempfile::tempdir().expect("a folder");
-    // All of it fits in memory: a commit that is in a table already was synced before, and cannot be torn.
+    // The commits fit in memory: a commit in a table was synced before, and cannot be torn.
     let newest = write_with(&DiskOptions::new(folder.path()));
     let journal = journal(folder.path());
     let whole = fs::read(&journal).expect("a journal");
@@ -381,11 +381,12 @@ fn a_torn_last_write_is_not_a_loss() {
         let mut bytes = whole.clone();
         tear(&mut bytes);
         fs::write(&journal, bytes).expect("a journal");
-        let database = open(folder.path(), false).expect("what was not synced may be torn");
+        let database =
+            open(folder.path(), false).expect("a torn write without a sync is not a loss");
         assert_eq!(
             database.revision().get(),
             newest.get() - 5,
-            "the last commit is gone, whole"
+            "the last commit is missing completely"
         );
         assert_consistent(&database, folder.path());
     }

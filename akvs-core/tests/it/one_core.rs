@@ -1,5 +1,5 @@
 //! A machine with one core, like small servers and containers: however late the engine's threads run, the waiting data
-//! stays bounded, in memory and in the journals, and nothing stops for good.
+//! stays bounded, in memory and in the journals, and all work completes.
 //!
 //! The test starts itself again under `taskset`; where that is missing, it reports that and is skipped.
 
@@ -64,7 +64,7 @@ fn flood() {
         batch.put(Table::Data, key.clone(), vec![chance as u8; VALUE_BYTES]);
         batch.put(Table::History, key, number.to_be_bytes().to_vec());
         batch.put(Table::Meta, &b"revision"[..], number.to_be_bytes().to_vec());
-        engine.admit(&batch).expect("room within the patience");
+        engine.admit(&batch).expect("room before the timeout");
         engine
             .commit(batch, Durability::Buffered)
             .expect("a commit");
@@ -86,7 +86,7 @@ fn journal_bytes(folder: &Path) -> u64 {
         let name = file.file_name();
         name.to_string_lossy().ends_with(".jnl")
     });
-    // One may be deleted meanwhile.
+    // A journal may be deleted meanwhile.
     let sizes = journals
         .flat_map(|file| file.metadata())
         .map(|file| 512 * file.blocks());

@@ -21,10 +21,10 @@ const LAST: u64 = 253_402_300_799_999;
 
 /// The state of a key; times are in ms.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Known {
+struct KeyState {
     value: Vec<u8>,
     /// The content type and the content encoding.
-    said: [Option<String>; 2],
+    representation: [Option<String>; 2],
     revision: u64,
     created: u64,
     modified: u64,
@@ -33,44 +33,43 @@ struct Known {
 
 /// The effect of an operation, or why it has none, with the context of the error.
 #[derive(Clone, Debug, PartialEq)]
-enum Verdict {
-    Put(Known),
+enum Effect {
+    Put(KeyState),
     Remove,
     Nothing,
     Refused(Code, Value),
 }
 
 /// The model: returns the effect of an operation on the state of its key; a change takes this revision.
-fn evaluate(op: &Op, stored: Option<&Known>, now: u64, revision: u64) -> Verdict {
-    let there = stored.filter(|known| is_live(known, now));
-    let mut judged = there.map_or(json!({}), |known| json!({"revision": known.revision}));
-    if !holds(&op.condition, there) {
-        return Verdict::Refused(Code::PreconditionFailed, judged);
+fn evaluate(op: &Op, stored: Option<&KeyState>, now: u64, revision: u64) -> Effect {
+    let stored = stored.filter(|state| is_live(state, now));
+    let mut context = stored.map_or(json!({}), |state| json!({"revision": state.revision}));
+    if !holds(&op.condition, stored) {
+        return Effect::Refused(Code::PreconditionFailed, context);
     }
     // A missing key counts as empty: without a type, created now, without a deadline.
-    let mut after = there.cloned().unwrap_or(Known {
+    let mut after = stored.cloned().unwrap_or(KeyState {
         created: now,
-        ..Known::default()
+        ..KeyState::default()
     });
-    after.revision = revision;
-    after.modified = now;
+    (after.revision, after.modified) = (revision, now);
     let ttl = match &op.action {
-        Action::Delete if there.is_some() => return Verdict::Remove,
-        Action::Delete => return Verdict::Nothing,
+        Action::Delete if stored.is_some() => return Effect::Remove,
+        Action::Delete => return Effect::Nothing,
         Action::Set {
             value,
             representation,
             ttl,
         } => {
             after.value = value.to_vec();
-            after.said = texts(representation);
+            after.representation = texts(representation);
             ttl
         }
         Action::Add { by, ttl } => {
-            let before = there.map_or(Some(0), |known| integer(&known.value));
+            let before = stored.map_or(Some(0), |state| integer(&state.value));
             let sum = before.and_then(|before| in_bounds(before + i128::from(*by)));
             let Some(sum) = sum else {
-                return Verdict::Refused(Code::Conflict, judged);
+                return Effect::Refused(Code::Conflict, context);
             };
             after.value = sum.to_string().into_bytes();
             ttl
@@ -82,51 +81,53 @@ fn evaluate(op: &Op, stored: Option<&Known>, now: u64, revision: u64) -> Verdict
         } => {
             after.value.extend_from_slice(value);
             if after.value.len() > *max_bytes {
-                judged["limit"] = json!(max_bytes);
-                return Verdict::Refused(Code::TooLarge, judged);
+                context["limit"] = json!(max_bytes);
+                return Effect::Refused(Code::TooLarge, context);
             }
             ttl
         }
-        Action::Touch { .. } if there.is_none() => return Verdict::Refused(Code::NotFound, judged),
+        Action::Touch { .. } if stored.is_none() => {
+            return Effect::Refused(Code::NotFound, context);
+        }
         Action::Touch { ttl } => ttl,
         other => panic!("the model does not know {other:?}"),
     };
     let end = match ttl {
-        Ttl::Keep => return Verdict::Put(after),
+        Ttl::Keep => return Effect::Put(after),
         Ttl::Default | Ttl::Forever => None,
         Ttl::Millis(millis) => Some(i128::from(now) + i128::from(*millis)),
         Ttl::Until(end) => Some(i128::from(end.as_millis())),
     };
     if end.is_some_and(|end| end > i128::from(LAST)) {
-        return Verdict::Refused(Code::InvalidRequest, json!({}));
+        return Effect::Refused(Code::InvalidRequest, json!({}));
     }
     after.deadline = end.and_then(|end| u64::try_from(end).ok());
-    Verdict::Put(after)
+    Effect::Put(after)
 }
 
-fn is_live(known: &Known, now: u64) -> bool {
-    known.deadline.is_none_or(|deadline| now < deadline)
+fn is_live(state: &KeyState, now: u64) -> bool {
+    state.deadline.is_none_or(|deadline| now < deadline)
 }
 
-fn holds(condition: &Condition, there: Option<&Known>) -> bool {
+fn holds(condition: &Condition, stored: Option<&KeyState>) -> bool {
     match condition {
         Condition::None => true,
-        Condition::Absent => there.is_none(),
-        Condition::Exists => there.is_some(),
+        Condition::Absent => stored.is_none(),
+        Condition::Exists => stored.is_some(),
         Condition::Revisions(list) => {
-            there.is_some_and(|known| list.iter().any(|one| one.get() == known.revision))
+            stored.is_some_and(|state| list.iter().any(|one| one.get() == state.revision))
         }
         Condition::NoneOf(list) => {
-            there.is_none_or(|known| list.iter().all(|one| one.get() != known.revision))
+            stored.is_none_or(|state| list.iter().all(|one| one.get() != state.revision))
         }
         Condition::UnmodifiedSince(date) => {
-            there.is_none_or(|known| known.modified / 1_000 <= date.as_millis() / 1_000)
+            stored.is_none_or(|state| state.modified / 1_000 <= date.as_millis() / 1_000)
         }
-        Condition::All(parts) => parts.iter().all(|part| holds(part, there)),
+        Condition::All(parts) => parts.iter().all(|part| holds(part, stored)),
     }
 }
 
-/// Digits, with or without a sign: nothing else is an integer, and it must be an `i64`.
+/// Parses digits with or without a sign: nothing else is an integer, and it must be an `i64`.
 fn integer(text: &[u8]) -> Option<i128> {
     let (sign, digits) = match text {
         [b'-', digits @ ..] => (-1, digits),
@@ -136,23 +137,27 @@ fn integer(text: &[u8]) -> Option<i128> {
         return None;
     }
     // A number far out of bounds stays out, however many digits follow.
-    let put_behind = |size: i128, digit: &u8| (size * 10 + i128::from(digit - b'0')).min(1 << 100);
-    in_bounds(sign * digits.iter().fold(0, put_behind))
+    let append_digit =
+        |size: i128, digit: &u8| (size * 10 + i128::from(digit - b'0')).min(1 << 100);
+    in_bounds(sign * digits.iter().fold(0, append_digit))
 }
 
 fn in_bounds(number: i128) -> Option<i128> {
     i64::try_from(number).ok().map(i128::from)
 }
 
-fn texts(said: &Representation) -> [Option<String>; 2] {
-    [&said.content_type, &said.content_encoding]
-        .map(|field| field.as_ref().map(|field| field.as_str().to_owned()))
+fn texts(representation: &Representation) -> [Option<String>; 2] {
+    [
+        &representation.content_type,
+        &representation.content_encoding,
+    ]
+    .map(|field| field.as_ref().map(|field| field.as_str().to_owned()))
 }
 
-fn known(entry: &Entry) -> Known {
-    Known {
+fn state(entry: &Entry) -> KeyState {
+    KeyState {
         value: entry.value.to_vec(),
-        said: texts(&entry.representation),
+        representation: texts(&entry.representation),
         revision: entry.revision.get(),
         created: entry.created.as_millis(),
         modified: entry.modified.as_millis(),
@@ -160,23 +165,23 @@ fn known(entry: &Entry) -> Known {
     }
 }
 
-/// Returns what was done, in the model's terms: whether something changed, and to what.
-fn reported(done: Result<(bool, Option<Entry>), Error>) -> Verdict {
+/// Converts a result to the model's terms: whether something changed, and to what.
+fn reported(done: Result<(bool, Option<Entry>), Error>) -> Effect {
     match done {
-        Ok((true, Some(entry))) => Verdict::Put(known(&entry)),
-        Ok((true, None)) => Verdict::Remove,
-        Ok((false, None)) => Verdict::Nothing,
+        Ok((true, Some(entry))) => Effect::Put(state(&entry)),
+        Ok((true, None)) => Effect::Remove,
+        Ok((false, None)) => Effect::Nothing,
         Ok((false, Some(entry))) => panic!("{entry:?} without a change"),
-        Err(error) => Verdict::Refused(error.code(), Value::Object(error.context().clone())),
+        Err(error) => Effect::Refused(error.code(), Value::Object(error.context().clone())),
     }
 }
 
 /// Limits and revisions are generated relative to the current state: this one meets it exactly.
 const EXACT: u64 = 1_000;
 
-fn aim(mut op: Op, stored: Option<&Known>, now: u64) -> Op {
-    let there = stored.filter(|known| is_live(known, now));
-    let bytes = op.bytes() + there.map_or(0, |known| known.value.len());
+fn aim(mut op: Op, stored: Option<&KeyState>, now: u64) -> Op {
+    let stored = stored.filter(|state| is_live(state, now));
+    let bytes = op.bytes() + stored.map_or(0, |state| state.value.len());
     if let Action::Append { max_bytes, .. } = &mut op.action {
         *max_bytes = (bytes + *max_bytes).saturating_sub(EXACT as usize);
     }
@@ -184,16 +189,16 @@ fn aim(mut op: Op, stored: Option<&Known>, now: u64) -> Op {
     op
 }
 
-fn aim_condition(condition: &mut Condition, stored: Option<&Known>) {
+fn aim_condition(condition: &mut Condition, stored: Option<&KeyState>) {
     match condition {
         Condition::Revisions(list) | Condition::NoneOf(list) => {
-            let current = stored.map_or(EXACT, |known| known.revision);
+            let current = stored.map_or(EXACT, |state| state.revision);
             for one in list {
                 *one = Revision::new((current + one.get()).saturating_sub(EXACT));
             }
         }
         Condition::UnmodifiedSince(date) => {
-            let current = stored.map_or(EXACT, |known| known.modified);
+            let current = stored.map_or(EXACT, |state| state.modified);
             let date_ms = current.saturating_add(date.as_millis()) / EXACT * EXACT;
             *date = Timestamp::from_millis(date_ms.saturating_sub(EXACT));
         }
@@ -308,14 +313,14 @@ fn run(start: u64, steps: &[Step], size: usize) {
     let database = Database::open(engine, Options::default()).expect("a database");
     let store = Store::new(&database, Namespace::new("ns").expect("a name")).expect("a store");
     let keys = ["a", "b", "c"].map(|name| Key::new(name).expect("a key"));
-    let (mut model, mut newest, mut now) = (BTreeMap::<usize, Known>::new(), 0, start);
+    let (mut model, mut newest, mut now) = (BTreeMap::<usize, KeyState>::new(), 0, start);
     for steps in steps.chunks(size) {
         let mut group = (size > 1).then(|| database.group());
         for (number, pause, op) in steps {
             now += pause;
             let time = Timestamp::from_millis(now);
             let stored = model.get(number);
-            let existed = stored.is_some_and(|known| is_live(known, now));
+            let existed = stored.is_some_and(|state| is_live(state, now));
             let (op, key) = (aim(op.clone(), stored, now), &keys[*number]);
             let outcome = match &mut group {
                 Some(group) => group.apply(&store, key, op.clone(), time),
@@ -327,13 +332,13 @@ fn run(start: u64, steps: &[Step], size: usize) {
                 newest = outcome.revision.map_or(before, Revision::get);
                 assert!(newest > before || outcome.revision.is_none(), "{op:?}");
             }
-            let verdict = evaluate(&op, stored, now, newest);
+            let effect = evaluate(&op, stored, now, newest);
             let done = outcome.map(|outcome| (outcome.revision.is_some(), outcome.entry));
-            assert_eq!(reported(done), verdict, "{op:?} at {now}");
-            match verdict {
-                Verdict::Put(known) => drop(model.insert(*number, known)),
-                Verdict::Remove => drop(model.remove(number)),
-                Verdict::Nothing | Verdict::Refused(..) => {}
+            assert_eq!(reported(done), effect, "{op:?} at {now}");
+            match effect {
+                Effect::Put(state) => drop(model.insert(*number, state)),
+                Effect::Remove => drop(model.remove(number)),
+                Effect::Nothing | Effect::Refused(..) => {}
             }
         }
         if let Some(group) = group {
@@ -343,8 +348,8 @@ fn run(start: u64, steps: &[Step], size: usize) {
         for (number, key) in keys.iter().enumerate() {
             for then in [now, now + 5] {
                 let found = store.find(key.as_bytes(), Timestamp::from_millis(then));
-                let found = found.expect("a read").as_ref().map(known);
-                let expected = model.get(&number).filter(|known| is_live(known, then));
+                let found = found.expect("a read").as_ref().map(state);
+                let expected = model.get(&number).filter(|state| is_live(state, then));
                 assert_eq!(found.as_ref(), expected, "{key:?} at {then}");
             }
         }
@@ -356,9 +361,9 @@ proptest! {
 
     #[test]
     fn an_operation_matches_the_model((now, stored, op) in case(), revision: u64) {
-        let known = stored.as_ref().map(known);
-        let op = aim(op, known.as_ref(), now);
-        let expected = evaluate(&op, known.as_ref(), now, revision);
+        let state = stored.as_ref().map(state);
+        let op = aim(op, state.as_ref(), now);
+        let expected = evaluate(&op, state.as_ref(), now, revision);
         let done = apply(op.clone(), stored.as_ref(), Timestamp::from_millis(now)).map(|change| match change {
             Change::Put(draft) => (true, Some(draft.into_entry(Revision::new(revision)))),
             Change::Remove => (true, None),

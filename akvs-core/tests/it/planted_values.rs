@@ -1,4 +1,4 @@
-//! A client's value is never taken for a commit: whatever it contains, a torn tail is truncated, and the start
+//! A client's value is never parsed as a commit: whatever it contains, a torn tail is truncated, and the start
 //! succeeds.
 
 use std::fs;
@@ -30,8 +30,8 @@ fn fill(folder: &Path, keys: usize) {
     }
 }
 
-/// Stores a value last, tears its commit, and starts.
-fn survives(folder: &Path, value: Vec<u8>, torn: usize) {
+/// Stores a value last, tears its commit, and asserts that the store starts.
+fn assert_starts(folder: &Path, value: Vec<u8>, torn: usize) {
     let (before, newest) = {
         let database = disk(folder);
         let (before, newest) = (written(folder).len(), database.revision());
@@ -46,7 +46,7 @@ fn survives(folder: &Path, value: Vec<u8>, torn: usize) {
     assert_eq!(
         database.revision(),
         newest,
-        "the torn commit is gone, whole"
+        "the torn commit is missing completely"
     );
     let store = store_named(&database, "ns");
     assert!(store.find(b"planted", at(2)).expect("a read").is_none());
@@ -61,7 +61,7 @@ fn survives(folder: &Path, value: Vec<u8>, torn: usize) {
 }
 
 #[test]
-fn a_part_of_another_journal() {
+fn a_value_with_a_part_of_another_journal_is_not_a_commit() {
     let other = tempfile::tempdir().expect("a folder");
     fill(other.path(), 40);
     let theirs = written(other.path());
@@ -69,25 +69,25 @@ fn a_part_of_another_journal() {
         let folder = tempfile::tempdir().expect("a folder");
         fill(folder.path(), 3);
         let piece = theirs[theirs.len() - length..].to_vec();
-        survives(folder.path(), piece, 20);
+        assert_starts(folder.path(), piece, 20);
     }
 }
 
 #[test]
-fn a_part_of_the_same_journal() {
+fn a_value_with_a_part_of_the_same_journal_is_not_a_commit() {
     let folder = tempfile::tempdir().expect("a folder");
     fill(folder.path(), 20);
     let ours = written(folder.path());
-    survives(folder.path(), ours[ours.len() - 437..].to_vec(), 20);
-    survives(folder.path(), ours, 20);
+    assert_starts(folder.path(), ours[ours.len() - 437..].to_vec(), 20);
+    assert_starts(folder.path(), ours, 20);
 }
 
 /// Each offset looks like the beginning of a commit that is as long as the rest.
 #[test]
-fn values_that_are_slow_to_parse_as_commits() {
+fn values_that_look_like_commits_at_every_offset_do_not_delay_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     fill(folder.path(), 3);
-    // Not all alike, because the engine compresses its journal.
+    // The values differ, because the engine compresses its journal.
     let mut number = 0x9e37_79b9_7f4a_7c15_u64;
     let mut value = Vec::new();
     while value.len() < 8 << 20 {
@@ -100,7 +100,7 @@ fn values_that_are_slow_to_parse_as_commits() {
         value.extend(number.rotate_left(29).to_le_bytes());
         value.extend([0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f]);
     }
-    survives(folder.path(), value, 20);
+    assert_starts(folder.path(), value, 20);
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Known {
+struct ExpectedEntry {
     value: Bytes,
     revision: Revision,
     created: Timestamp,
@@ -98,7 +98,7 @@ impl Model {
             return;
         };
         let modified = now;
-        let known = Known {
+        let known = ExpectedEntry {
             value,
             revision,
             created,
@@ -121,13 +121,13 @@ impl Model {
 #[derive(Clone, Default)]
 struct Contents {
     created: Timestamp,
-    entries: BTreeMap<&'static [u8], Known>,
+    entries: BTreeMap<&'static [u8], ExpectedEntry>,
     history: u64,
 }
 
 impl Contents {
     fn counts(&self) -> Counts {
-        let size = |(key, known): (&&[u8], &Known)| (key.len() + known.value.len()) as u64;
+        let size = |(key, known): (&&[u8], &ExpectedEntry)| (key.len() + known.value.len()) as u64;
         Counts {
             keys: self.entries.len() as u64,
             bytes: self.entries.iter().map(size).sum(),
@@ -138,7 +138,7 @@ impl Contents {
 
 /// A database with its model.
 struct Pair<'a> {
-    home: &'a TestDb,
+    test_db: &'a TestDb,
     options: Options,
     opened: Option<(Database, BTreeMap<&'static str, Store>)>,
     model: Model,
@@ -151,7 +151,7 @@ impl Pair<'_> {
             // A clean stop: after a crash, revisions that were not synced would be skipped.
             database.close().expect("a close");
         }
-        let database = self.home.open(self.options);
+        let database = self.test_db.open(self.options);
         self.opened = Some((database, BTreeMap::new()));
     }
 
@@ -202,8 +202,8 @@ impl Pair<'_> {
             let store = stores.iter().find(|store| store.name().as_str() == name);
             let created = self.model.namespaces.contains_key(name);
             match group.drop_namespace(store.expect("its store")) {
-                Ok(there) => {
-                    assert_eq!(there, created);
+                Ok(existed) => {
+                    assert_eq!(existed, created);
                     model.drop_namespace(name);
                 }
                 // It is created in this group.
@@ -236,7 +236,7 @@ impl Pair<'_> {
             );
             for bytes in KEYS {
                 let found = store.find(bytes, at(self.now)).expect("a read");
-                let found = found.map(|entry| Known {
+                let found = found.map(|entry| ExpectedEntry {
                     value: entry.value,
                     revision: entry.revision,
                     created: entry.created,
@@ -288,13 +288,13 @@ fn matches_a_map(make: fn() -> TestDb, cache_bytes: u64, cases: u32) {
     };
     let steps = proptest::collection::vec(step(), 1..40);
     let run = |steps: Vec<Step>| {
-        let home = make();
+        let test_db = make();
         let options = Options {
             cache_bytes,
             ..Options::default()
         };
         let mut pair = Pair {
-            home: &home,
+            test_db: &test_db,
             options,
             opened: None,
             model: Model::default(),
@@ -315,11 +315,11 @@ fn matches_a_map(make: fn() -> TestDb, cache_bytes: u64, cases: u32) {
 }
 
 macro_rules! over {
-    ($($name:ident: $home:path, $cache_bytes:expr, $cases:literal;)+) => {
+    ($($name:ident: $test_db:path, $cache_bytes:expr, $cases:literal;)+) => {
         $(
             #[test]
             fn $name() {
-                matches_a_map($home, $cache_bytes, $cases);
+                matches_a_map($test_db, $cache_bytes, $cases);
             }
         )+
     };

@@ -1,5 +1,5 @@
-//! The rest of a dropped namespace: its history, as long as it is one of the newest drops; after that only the fact
-//! that changes may be missing.
+//! The remaining data of a dropped namespace: its history, while it is one of the newest drops; after that only the
+//! fact that changes may be missing.
 
 mod sweeping;
 
@@ -64,7 +64,7 @@ fn sweep_all(database: &Database, rows: usize) {
     while sweep.step(database, rows).expect("a step") {}
 }
 
-/// Returns the revisions of all changes after one, or that they are gone.
+/// Returns the revisions of all changes after a revision, or the code of the error.
 fn reported(snapshot: &NamespaceSnapshot, after: u64) -> Result<Vec<u64>, Code> {
     let page = snapshot.changes(Revision::new(after), PageLimit::rows(10_000), true);
     let page = page.map_err(|error| error.code())?;
@@ -74,8 +74,8 @@ fn reported(snapshot: &NamespaceSnapshot, after: u64) -> Result<Vec<u64>, Code> 
 }
 
 /// Returns the number of rows of a table with this prefix.
-fn count(home: &TestDb, table: Table, prefix: &[u8]) -> usize {
-    let all = rows(&*home.engine(), table);
+fn count(test_db: &TestDb, table: Table, prefix: &[u8]) -> usize {
+    let all = rows(&*test_db.engine(), table);
     all.iter()
         .filter(|(key, _)| key.starts_with(prefix))
         .count()
@@ -85,7 +85,7 @@ fn history_id(database: &Database, text: &str) -> Option<HistoryId> {
     database.history_id(&name(text)).expect("a read")
 }
 
-/// Of 300 namespaces with three changes each that were dropped one after the other, the newest are known.
+/// Asserts that of 300 namespaces with three changes each that were dropped one after the other, the newest are known.
 fn assert_newest_known(database: &Database, names: &[String], histories: &[HistoryId]) {
     let (gone, kept) = names.split_at(300 - KEPT_DROPS);
     let newest_forgotten = 900 + gone.len() as u64;
@@ -116,8 +116,8 @@ fn assert_newest_known(database: &Database, names: &[String], histories: &[Histo
 
 #[test]
 fn only_the_newest_drops_are_kept() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         let names: Vec<String> = (0..300).map(|number| format!("n{number:03}")).collect();
         names.iter().for_each(|text| fill(&database, text, 3));
         let history = |text: &String| history_id(&database, text).unwrap();
@@ -129,7 +129,7 @@ fn only_the_newest_drops_are_kept() {
         database.close().unwrap();
         drop(database);
 
-        let database = home.open(Options::default());
+        let database = test_db.open(Options::default());
         assert_newest_known(&database, &names, &histories);
         sweep_all(&database, 7);
         assert_newest_known(&database, &names, &histories);
@@ -150,15 +150,15 @@ fn only_the_newest_drops_are_kept() {
             (Table::Meta, b"counts", 1),
         ];
         for (table, prefix, expected) in found {
-            assert_eq!(count(&home, table, prefix), expected, "{table:?}");
+            assert_eq!(count(&test_db, table, prefix), expected, "{table:?}");
         }
     }
 }
 
 #[test]
 fn many_drops_of_one_group_are_purged_gradually() {
-    let home = TestDb::memory();
-    let database = home.open(Options::default());
+    let test_db = TestDb::memory();
+    let database = test_db.open(Options::default());
     let texts: Vec<String> = (0..300).map(|number| format!("n{number:03}")).collect();
     texts.iter().for_each(|text| fill(&database, text, 1));
     let stores: Vec<Store> = texts
@@ -200,13 +200,13 @@ fn many_drops_of_one_group_are_purged_gradually() {
         Ok(vec![9, 309])
     );
     drop_others(&database, "z", 50);
-    assert_eq!(count(&home, Table::Meta, b"dropped"), KEPT_DROPS);
+    assert_eq!(count(&test_db, Table::Meta, b"dropped"), KEPT_DROPS);
 }
 
 #[test]
 fn a_name_created_again_in_the_group_of_a_drop_is_not_purged() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         fill(&database, "oldest", 2);
         drop_namespace(&database, "oldest");
         drop_others(&database, "n", KEPT_DROPS - 1);
@@ -240,8 +240,8 @@ fn a_name_created_again_in_the_group_of_a_drop_is_not_purged() {
 
 #[test]
 fn a_name_purged_and_created_again_in_one_group_loses_no_change() {
-    let home = TestDb::memory();
-    let database = home.open(Options::default());
+    let test_db = TestDb::memory();
+    let database = test_db.open(Options::default());
     fill(&database, "oldest", 2);
     drop_namespace(&database, "oldest");
     drop_others(&database, "n", KEPT_DROPS - 1);
@@ -255,7 +255,7 @@ fn a_name_purged_and_created_again_in_one_group_loses_no_change() {
     let set = group.apply(&oldest, &key("k"), Op::set("v"), at(2));
     group.commit(Durability::Buffered).unwrap();
     sweep_all(&database, 3);
-    // It may be refused, but not lost.
+    // The history may be refused, but must not miss a change.
     if let Ok(outcome) = set {
         let snapshot = snapshot_of(&database, "oldest");
         let newest = outcome.revision.unwrap().get();
@@ -268,12 +268,14 @@ fn no_drop_is_purged_too_early() {
     let database = crate::common::memory();
     drop_others(&database, "n", KEPT_DROPS);
     fill(&database, "next", 1);
-    let (anew, next) = (
+    let (recreated, next) = (
         store_named(&database, "n255"),
         store_named(&database, "next"),
     );
     let mut group = database.group();
-    group.apply(&anew, &key("k"), Op::set("v"), at(2)).unwrap();
+    group
+        .apply(&recreated, &key("k"), Op::set("v"), at(2))
+        .unwrap();
     assert!(group.drop_namespace(&next).unwrap());
     let purged = group.commit(Durability::Buffered).unwrap().purged;
     assert!(purged.is_empty(), "256 dropped ones are known");
@@ -288,7 +290,7 @@ fn a_snapshot_taken_during_a_purge_misses_no_change_silently() {
     fill(&database, "next", 1);
     let (seen, reader) = (Arc::new(Mutex::new(Vec::new())), database.clone());
     let notes = Arc::clone(&seen);
-    // Its drop is at revision 2.
+    // The namespace is dropped at revision 2.
     engine.on_commit(move || {
         let snapshot = snapshot_of(&reader, "n000");
         notes.lock().expect("it").push(reported(&snapshot, 1));
@@ -300,8 +302,8 @@ fn a_snapshot_taken_during_a_purge_misses_no_change_silently() {
 
 #[test]
 fn repeated_drops_and_creations_leave_few_rows() {
-    for home in TestDb::each() {
-        let database = home.open(Options {
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options {
             history_changes: 1_000,
             ..Options::default()
         });
@@ -315,7 +317,7 @@ fn repeated_drops_and_creations_leave_few_rows() {
         assert!(!snapshot_of(&database, "again").exists());
         let snapshot = snapshot_of(&database, "again");
         let compacted_revision = snapshot.compacted_revision().get();
-        // As many as are kept, and the slack of one group.
+        // The newest changes are kept, with the slack of one group.
         assert!(
             (860..=1_000).contains(&compacted_revision),
             "{compacted_revision}"
@@ -327,7 +329,7 @@ fn repeated_drops_and_creations_leave_few_rows() {
         assert_eq!(database.history_id(&name("again")).unwrap(), Some(1));
         sweep_all(&database, 100);
         drop((database, snapshot));
-        let left = Table::ALL.map(|table| count(&home, table, b""));
+        let left = Table::ALL.map(|table| count(&test_db, table, b""));
         // The catalogue has the drop; meta has four numbers and the drop.
         assert_eq!(left, [1, 0, (2_000 - compacted_revision) as usize, 0, 5]);
     }
@@ -335,8 +337,8 @@ fn repeated_drops_and_creations_leave_few_rows() {
 
 #[test]
 fn a_history_continues_after_a_drop() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         fill(&database, "long", 1_500);
         fill(&database, "other", 10);
         assert_eq!(drop_namespace(&database, "long").revision.get(), 1_511);
@@ -364,8 +366,8 @@ fn a_history_continues_after_a_drop() {
             Ok((1_501..=1_510).collect())
         );
         drop((database, snapshot, view_anew));
-        assert_eq!(count(&home, Table::History, b""), changes.len() + 2 + 10);
-        assert_eq!(count(&home, Table::Catalogue, b"\0"), 0);
+        assert_eq!(count(&test_db, Table::History, b""), changes.len() + 2 + 10);
+        assert_eq!(count(&test_db, Table::Catalogue, b"\0"), 0);
     }
 }
 

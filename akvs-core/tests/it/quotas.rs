@@ -1,5 +1,5 @@
 //! The settings of a namespace: its quotas, the maximum length of values and the default lifetime; and that they are
-//! kept.
+//! stored.
 
 use akvs_core::engine::Durability;
 use akvs_core::{
@@ -24,23 +24,23 @@ fn open(settings: Settings) -> (Database, Store) {
     (database, store)
 }
 
-fn keys(most: u64) -> Settings {
+fn keys(limit: u64) -> Settings {
     Settings {
-        max_keys: Some(most),
+        max_keys: Some(limit),
         ..Settings::default()
     }
 }
 
-fn bytes(most: u64) -> Settings {
+fn bytes(limit: u64) -> Settings {
     Settings {
-        max_bytes: Some(most),
+        max_bytes: Some(limit),
         ..Settings::default()
     }
 }
 
-fn value_bytes(most: u64) -> Settings {
+fn value_bytes(limit: u64) -> Settings {
     Settings {
-        max_value_bytes: Some(most),
+        max_value_bytes: Some(limit),
         ..Settings::default()
     }
 }
@@ -79,8 +79,8 @@ fn transact(store: &Store, ops: Vec<(Key, Op)>, now: u64) -> Result<Vec<Outcome>
     Ok(outcomes)
 }
 
-/// Checks that a change is refused for this setting, with its limit, and has no effect.
-fn refused<T: std::fmt::Debug>(
+/// Asserts that a change is refused for this setting, with its limit, and has no effect.
+fn assert_refused<T: std::fmt::Debug>(
     store: &Store,
     setting: &str,
     limit: u64,
@@ -109,7 +109,7 @@ fn keys_are_limited() {
     put(&store, "a", "1").expect("a set");
     store.apply(&key("n"), add(1), at(1)).expect("a sum");
     for op in [set("1", Ttl::Forever), append("1"), add(1)] {
-        refused(&store, "max_keys", 2, || store.apply(&key("c"), op, at(1)));
+        assert_refused(&store, "max_keys", 2, || store.apply(&key("c"), op, at(1)));
     }
     put(&store, "a", "longer than before").expect("an overwrite");
     store
@@ -118,16 +118,16 @@ fn keys_are_limited() {
     store.del(&key("c"), at(1)).expect("nothing to delete");
     store.del(&key("a"), at(1)).expect("a deletion");
     put(&store, "c", "1").expect("room again");
-    refused(&store, "max_keys", 2, || put(&store, "d", "1"));
+    assert_refused(&store, "max_keys", 2, || put(&store, "d", "1"));
 }
 
 #[test]
 fn bytes_of_keys_and_values_are_limited() {
     let (_, store) = open(bytes(10));
     put(&store, "ab", "12345678").expect("just as many");
-    refused(&store, "max_bytes", 10, || put(&store, "ab", "123456789"));
-    refused(&store, "max_bytes", 10, || put(&store, "c", ""));
-    refused(&store, "max_bytes", 10, || {
+    assert_refused(&store, "max_bytes", 10, || put(&store, "ab", "123456789"));
+    assert_refused(&store, "max_bytes", 10, || put(&store, "c", ""));
+    assert_refused(&store, "max_bytes", 10, || {
         store.apply(&key("ab"), append("9"), at(1))
     });
     put(&store, "ab", "9999").expect("a shorter one");
@@ -135,7 +135,7 @@ fn bytes_of_keys_and_values_are_limited() {
     store
         .apply(&key("n"), add(100), at(1))
         .expect("just as many");
-    refused(&store, "max_bytes", 10, || {
+    assert_refused(&store, "max_bytes", 10, || {
         store.apply(&key("n"), add(900), at(1))
     });
     let touch = Op::from(Action::Touch { ttl: Ttl::Forever });
@@ -147,16 +147,16 @@ fn bytes_of_keys_and_values_are_limited() {
 fn the_length_of_values_is_limited() {
     let (_, store) = open(value_bytes(3));
     put(&store, "a long key", "123").expect("just as many");
-    refused(&store, "max_value_bytes", 3, || put(&store, "a", "1234"));
-    refused(&store, "max_value_bytes", 3, || {
+    assert_refused(&store, "max_value_bytes", 3, || put(&store, "a", "1234"));
+    assert_refused(&store, "max_value_bytes", 3, || {
         store.apply(&key("a long key"), append("4"), at(1))
     });
     put(&store, "n", "999").expect("a set");
-    refused(&store, "max_value_bytes", 3, || {
+    assert_refused(&store, "max_value_bytes", 3, || {
         store.apply(&key("n"), add(1), at(1))
     });
     let ops = vec![(key("x"), Op::set("123")), (key("y"), Op::set("1234"))];
-    let error = refused(&store, "max_value_bytes", 3, || transact(&store, ops, 1));
+    let error = assert_refused(&store, "max_value_bytes", 3, || transact(&store, ops, 1));
     assert_eq!(error.context()["op"], 1);
     // A longer value stays, and only its deadline can be changed.
     configure(&store, value_bytes(2));
@@ -164,7 +164,7 @@ fn the_length_of_values_is_limited() {
         ttl: Ttl::Millis(9),
     });
     store.apply(&key("n"), touch, at(1)).expect("a touch");
-    refused(&store, "max_value_bytes", 2, || put(&store, "n", "999"));
+    assert_refused(&store, "max_value_bytes", 2, || put(&store, "n", "999"));
     store
         .apply(&key("n"), add(-990), at(1))
         .expect("a shorter one");
@@ -183,7 +183,7 @@ fn a_transaction_is_checked_by_its_result() {
         (key("d"), Op::set("1")),
         (key("e"), Op::set("1")),
     ];
-    refused(&store, "max_keys", 2, || transact(&store, more, 1));
+    assert_refused(&store, "max_keys", 2, || transact(&store, more, 1));
     assert!(store.find(b"b", at(1)).expect("a read").is_some());
 }
 
@@ -192,11 +192,11 @@ fn expired_entries_count_until_they_are_removed() {
     let (database, store) = open(keys(1));
     let short = set("v", Ttl::Millis(10));
     store.apply(&key("short"), short, at(1)).expect("a set");
-    refused(&store, "max_keys", 1, || {
+    assert_refused(&store, "max_keys", 1, || {
         store.set(&key("next"), "v", at(11))
     });
     store
-        .set(&key("short"), "anew", at(11))
+        .set(&key("short"), "again", at(11))
         .expect("in its own place");
     let short = set("v", Ttl::Millis(10));
     store.apply(&key("short"), short, at(11)).expect("a set");
@@ -205,7 +205,7 @@ fn expired_entries_count_until_they_are_removed() {
     step.expect("a step");
     assert_eq!(store.counts().keys, 0);
     store.set(&key("next"), "v", at(21)).expect("room again");
-    refused(&store, "max_keys", 1, || {
+    assert_refused(&store, "max_keys", 1, || {
         store.set(&key("more"), "v", at(21))
     });
 }
@@ -224,10 +224,10 @@ fn a_namespace_beyond_its_limits_can_only_shrink() {
         }
     ));
     put(&store, "a", "54321").expect("one of the same length");
-    refused(&store, "max_bytes", 12, || put(&store, "a", "123456"));
+    assert_refused(&store, "max_bytes", 12, || put(&store, "a", "123456"));
     put(&store, "a", "1").expect("a shorter one");
     store.del(&key("b"), at(1)).expect("a deletion");
-    refused(&store, "max_keys", 2, || put(&store, "e", ""));
+    assert_refused(&store, "max_keys", 2, || put(&store, "e", ""));
     let ops = vec![(key("c"), Op::delete()), (key("d"), Op::set("1234"))];
     transact(&store, ops, 1).expect("fewer, though still many");
     assert_eq!((store.counts().keys, store.counts().bytes), (2, 7));
@@ -251,7 +251,7 @@ fn a_value_without_a_ttl_has_the_default_lifetime() {
     assert_eq!(
         deadline("text", append("v"), 60),
         Some(at(110)),
-        "begun anew"
+        "a new deadline"
     );
     assert_eq!(deadline("forever", append("v"), 20), None, "kept");
     let touch = Op::from(Action::Touch { ttl: Ttl::Forever });
@@ -293,7 +293,7 @@ fn settings_create_a_namespace_and_are_kept() {
         let database = home.open(Options::default());
         let store = store_named(&database, "ns");
         assert!(store.exists() && store.settings() == settings);
-        refused(&store, "max_value_bytes", 2, || put(&store, "k", "123"));
+        assert_refused(&store, "max_value_bytes", 2, || put(&store, "k", "123"));
         assert!(configure(&store, keys(1)), "all of them are replaced");
         put(&store, "k", "123").expect("a set");
         drop((store, database));
@@ -302,7 +302,7 @@ fn settings_create_a_namespace_and_are_kept() {
         let listed = database.namespaces(None, 10).expect("a list");
         assert_eq!((listed.len(), listed[0].settings), (1, keys(1)));
         let store = store_named(&database, "ns");
-        refused(&store, "max_keys", 1, || put(&store, "more", ""));
+        assert_refused(&store, "max_keys", 1, || put(&store, "more", ""));
     }
 }
 

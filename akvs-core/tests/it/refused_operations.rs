@@ -11,8 +11,8 @@ use crate::common::{TestDb, at, key, store_named};
 
 #[test]
 fn a_namespace_that_was_opened_twice_is_refused() {
-    let home = TestDb::memory();
-    let database = home.open(Options::default());
+    let test_db = TestDb::memory();
+    let database = test_db.open(Options::default());
     let (first, second) = (
         store_named(&database, "twice"),
         store_named(&database, "twice"),
@@ -28,7 +28,7 @@ fn a_namespace_that_was_opened_twice_is_refused() {
     );
     group.commit(Durability::Synced).expect("a commit");
     assert_eq!(first.get(&key("k"), at(1)).expect("a value").value, "1");
-    // Its store still takes the namespace as not created.
+    // For its store, the namespace still does not exist.
     let refused = second.set(&key("k"), "2", at(1));
     assert_eq!(
         refused.map_err(|error| error.code()),
@@ -39,8 +39,8 @@ fn a_namespace_that_was_opened_twice_is_refused() {
 
 #[test]
 fn a_dropped_group_uses_no_revision() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         let store = store_named(&database, "kept");
         let mut group = database.group();
         group
@@ -73,8 +73,8 @@ fn the_revision_can_be_read_while_a_group_is_open() {
 
 #[test]
 fn a_watermark_is_not_raised_above_the_data() {
-    let home = TestDb::disk();
-    let database = home.open(Options::default());
+    let test_db = TestDb::disk();
+    let database = test_db.open(Options::default());
     store_named(&database, "low")
         .set(&key("k"), "1", at(1))
         .expect("a set");
@@ -82,7 +82,10 @@ fn a_watermark_is_not_raised_above_the_data() {
         .raise_watermark(Revision::new(1_000))
         .expect("a watermark");
     drop(database);
-    assert_eq!(home.open(Options::default()).revision(), Revision::new(1));
+    assert_eq!(
+        test_db.open(Options::default()).revision(),
+        Revision::new(1)
+    );
 }
 
 /// An engine whose reads of counts fail this many times.

@@ -1,4 +1,4 @@
-//! A folder is free as soon as its database is dropped, and an interrupted start is simply repeated.
+//! A data folder can be opened again as soon as its database is dropped, and after an interrupted start.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn set(folder: &Path, value: u64) -> Revision {
 }
 
 #[test]
-fn repeatedly_right_after_the_drop() {
+fn a_folder_can_be_opened_right_after_the_drop_of_its_database() {
     let folder = tempfile::tempdir().expect("a folder");
     for round in 1..=20 {
         assert_eq!(set(folder.path(), round), Revision::new(round));
@@ -22,7 +22,7 @@ fn repeatedly_right_after_the_drop() {
 }
 
 #[test]
-fn after_a_start_that_ended_before_the_store_was_created() {
+fn a_start_repeats_an_interrupted_creation_of_the_store() {
     let folder = tempfile::tempdir().expect("a folder");
     set(folder.path(), 1);
     let whole = |name: &str| folder.path().join(name);
@@ -34,34 +34,30 @@ fn after_a_start_that_ended_before_the_store_was_created() {
 }
 
 #[test]
-fn after_a_start_that_ended_before_the_format_was_written() {
+fn a_start_completes_a_store_without_a_format() {
     let folder = tempfile::tempdir().expect("a folder");
     set(folder.path(), 1);
     crate::common::disk(folder.path()).close().expect("a close");
     let watermark = || fs::read(folder.path().join("akvs.watermark")).expect("a file");
     let before = watermark();
     fs::remove_file(folder.path().join("akvs.format")).expect("a file");
-    assert_eq!(
-        set(folder.path(), 2),
-        Revision::new(2),
-        "what is there is kept"
-    );
-    assert_eq!(watermark(), before, "and so is what is known of it");
+    assert_eq!(set(folder.path(), 2), Revision::new(2), "the data is kept");
+    assert_eq!(watermark(), before, "the watermark is kept");
 }
 
 #[test]
-fn after_a_refused_open() {
+fn a_folder_can_be_opened_after_a_refused_open() {
     let folder = tempfile::tempdir().expect("a folder");
     set(folder.path(), 1);
-    let (version, aside) = (
+    let (version, moved) = (
         folder.path().join("store/version"),
-        folder.path().join("akvs.aside"),
+        folder.path().join("akvs.moved"),
     );
-    fs::rename(&version, &aside).expect("a file");
+    fs::rename(&version, &moved).expect("a file");
     for _ in 0..3 {
         assert!(DiskEngine::open(&DiskOptions::new(folder.path())).is_err());
     }
-    fs::rename(&aside, &version).expect("a file");
+    fs::rename(&moved, &version).expect("a file");
     assert_eq!(set(folder.path(), 2), Revision::new(2));
 }
 

@@ -80,12 +80,12 @@ fn an_incomplete_file_leaves_no_trace() {
     let mut late = file.clone();
     late[file.len() - 60] ^= 4;
     let cut = &file[..file.len() * 2 / 3];
-    let foreign = b"else".repeat(100);
+    let not_a_backup = b"else".repeat(100);
     for (broken, how) in [
         (&flipped[..], "damaged at byte"),
         (&late, "damaged at byte"),
         (cut, "ends at byte"),
-        (&foreign, "not a backup"),
+        (&not_a_backup, "not a backup"),
     ] {
         let path = outside.path().join("made/for/this");
         let error = refused(broken, &path).to_string();
@@ -153,7 +153,10 @@ fn a_killed_restore_leaves_no_store_and_can_be_repeated() {
         let restored = disk_engine(folder.path());
         assert_eq!(all_rows(&*disk_engine(again.path())), all_rows(&*restored));
         let engine = Arc::new(DiskEngine::open(&DiskOptions::new(started.path())).unwrap());
-        assert!(all_rows(&*engine).is_empty(), "half of a restore was seen");
+        assert!(
+            all_rows(&*engine).is_empty(),
+            "the store has a part of the rows"
+        );
         Database::open(engine, Options::default()).unwrap();
     }
 }
@@ -174,7 +177,7 @@ fn a_failing_reader_is_distinguished_from_a_truncated_file() {
     struct Failing;
     impl Read for Failing {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Err(io::Error::other("the cable is out"))
+            Err(io::Error::other("read failed"))
         }
     }
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
 //! No revision is ever assigned twice, however a store goes back in time: by a restore, by a power loss, or because its
-//! engine is volatile. A client that has seen lost changes does not continue in another history.
+//! engine is volatile. A client that has received lost changes does not continue in another history.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,7 +27,7 @@ fn set(database: &Database, times: u64, durability: Durability) -> Vec<u64> {
     (0..times).map(one).collect()
 }
 
-/// Returns the revisions of all changes after one, or that they are gone.
+/// Returns the revisions of all changes after a revision, or the code of the error.
 fn reported(database: &Database, after: u64) -> Result<Vec<u64>, Code> {
     let snapshot = database.namespace_snapshot(&Namespace::new("ns").expect("a name"));
     let page =
@@ -49,23 +49,24 @@ fn restored(file: &[u8], folder: &Path, now: Timestamp) -> Database {
 }
 
 #[test]
-fn a_backup_that_is_restored_repeatedly() {
-    // A correct clock, one that stands still far before the data, and none.
+fn repeated_restores_of_a_backup_assign_no_revision_again() {
+    // A correct clock, a clock that stands still far before the data, and none.
     for (first, step) in [(NOW, 10), (7, 0), (0, 0)] {
         let folders = tempfile::tempdir().expect("a folder");
         let database = disk(&folders.path().join("first"));
-        let mut given: BTreeSet<u64> = set(&database, 5, Durability::Synced).into_iter().collect();
-        assert_eq!(given.last(), Some(&5), "a new store begins at 1");
+        let mut assigned: BTreeSet<u64> =
+            set(&database, 5, Durability::Synced).into_iter().collect();
+        assert_eq!(assigned.last(), Some(&5), "a new store begins at 1");
         let file = backup(&database);
         let lost = set(&database, 3, Durability::Synced);
         assert_eq!(lost, [6, 7, 8]);
-        given.extend(lost);
+        assigned.extend(lost);
         for round in 0..4 {
             let folder = folders.path().join(round.to_string());
             let database = restored(&file, &folder, at(first + round * step));
             let after = database.revision().get();
             // All revisions that were assigned after the backup belong to another history.
-            for seen in given.iter().filter(|seen| **seen > 5) {
+            for seen in assigned.iter().filter(|seen| **seen > 5) {
                 assert_eq!(reported(&database, *seen), Err(Code::HistoryGone), "{seen}");
             }
             for unseen in [9, after - 1, after + 1, u64::MAX] {
@@ -78,7 +79,7 @@ fn a_backup_that_is_restored_repeatedly() {
             assert_eq!(reported(&database, after), Ok(vec![]));
             let new = set(&database, 4, Durability::Synced);
             for revision in &new {
-                assert!(given.insert(*revision), "{revision} was given out before");
+                assert!(assigned.insert(*revision), "{revision} was assigned before");
             }
             assert!(*new.last().expect("one") < 1 << 53);
             let all: Vec<u64> = [4, 5].into_iter().chain(new.iter().copied()).collect();
@@ -91,7 +92,7 @@ fn a_backup_that_is_restored_repeatedly() {
             assert_eq!(
                 reported(&database, 5),
                 Ok(new.clone()),
-                "who has seen all of the backup"
+                "a client with all changes of the backup"
             );
             assert_eq!(reported(&database, after), Ok(new.clone()));
             assert_eq!(reported(&database, 7), Err(Code::HistoryGone));
@@ -101,16 +102,16 @@ fn a_backup_that_is_restored_repeatedly() {
             assert_eq!(
                 reported(&database, 7),
                 Err(Code::HistoryGone),
-                "after a start"
+                "after another start"
             );
             assert_eq!(reported(&database, 5), Ok(new));
-            given.extend(set(&database, 1, Durability::Synced));
+            assigned.extend(set(&database, 1, Durability::Synced));
         }
     }
 }
 
 #[test]
-fn a_backup_of_a_restored_store_knows_all_gaps() {
+fn a_backup_of_a_restored_store_has_all_gaps() {
     let folders = tempfile::tempdir().expect("a folder");
     let database = disk(&folders.path().join("first"));
     set(&database, 5, Durability::Synced);
@@ -134,20 +135,20 @@ fn a_backup_of_a_restored_store_knows_all_gaps() {
 
 #[test]
 fn a_volatile_engine_starts_at_the_clock() {
-    let mut given = BTreeSet::new();
+    let mut assigned = BTreeSet::new();
     for start in 0..3 {
         let options = Options {
             now: Some(at(NOW + start)),
             ..Options::default()
         };
         let database = Database::open(Arc::new(MemoryEngine::new()), options).expect("a database");
-        for seen in &given {
+        for seen in &assigned {
             assert_eq!(reported(&database, *seen), Err(Code::HistoryGone), "{seen}");
         }
         assert_eq!(reported(&database, 1), Err(Code::HistoryGone));
         for revision in set(&database, 5, Durability::Synced) {
             assert!(revision >= (NOW + start) << 10, "{revision}");
-            assert!(given.insert(revision));
+            assert!(assigned.insert(revision));
         }
     }
     let database = memory();
@@ -181,7 +182,7 @@ fn revisions_lost_by_a_power_loss_are_not_assigned_again() {
     let lost = set(&database, 40, Durability::Buffered);
     assert_eq!(lost.last(), Some(&43));
     drop(database);
-    // What was not synced is not on disk after a power loss.
+    // A power loss removes commits that were not synced.
     assert!(journal(folder).1.len() > synced.len());
     fs::write(path, synced).expect("a journal");
 
@@ -195,11 +196,7 @@ fn revisions_lost_by_a_power_loss_are_not_assigned_again() {
     assert_eq!(reported(&database, 2), Ok(vec![3, new[0], new[1]]));
     drop(database);
     let database = disk(folder);
-    assert_eq!(
-        database.revision().get(),
-        new[1],
-        "nothing was lost this time"
-    );
+    assert_eq!(database.revision().get(), new[1], "no commit was lost");
     assert_eq!(reported(&database, 20), Err(Code::HistoryGone));
 }
 
@@ -218,7 +215,7 @@ impl Engine for Reserving {
 }
 
 #[test]
-fn the_last_reserved_revision_is_skipped_too() {
+fn the_last_reserved_revision_is_skipped() {
     let inner = Arc::new(MemoryEngine::new());
     let open = |reserved| {
         let inner = Arc::clone(&inner);
@@ -229,7 +226,7 @@ fn the_last_reserved_revision_is_skipped_too() {
     assert_eq!(
         open(3).revision().get(),
         3,
-        "all that were reserved are there"
+        "all reserved revisions are present"
     );
     for reserved in [43, 44] {
         let database = open(reserved);
@@ -243,7 +240,7 @@ fn the_last_reserved_revision_is_skipped_too() {
     assert_eq!(
         open(Revision::MAX.get()).revision(),
         Revision::MAX,
-        "and none is left"
+        "no revision is left"
     );
 }
 
@@ -256,7 +253,7 @@ fn after_a_clean_stop_no_revision_is_skipped() {
         assert_eq!(new, [2 * round + 1, 2 * round + 2]);
         database.close().expect("a close");
     }
-    // Nor after a crash, where all was synced before it was answered.
+    // No revision is skipped after a crash either if every commit was synced before its answer.
     for round in 3..5 {
         let database = disk(folder.path());
         let new = set(&database, 2, Durability::Synced);
@@ -280,7 +277,7 @@ fn a_killed_process_loses_nothing_and_its_history_continues() {
 }
 
 #[test]
-fn the_last_revision_is_the_last() {
+fn no_write_is_accepted_after_the_last_revision() {
     let engine = Arc::new(MemoryEngine::new());
     let mut batch = Batch::default();
     let newest = (Revision::MAX.get() - 2).to_le_bytes();

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::common::{at, key, rows, store_named};
 
-/// Small pseudo-random numbers that are the same each time.
+/// A generator of small pseudo-random numbers, the same in each run.
 pub(crate) struct Prng(pub(crate) u64);
 
 impl Prng {
@@ -30,22 +30,22 @@ impl Prng {
 
 /// Writes this many groups: keys of several namespaces with values of all sizes, types and deadlines, some deleted
 /// again, settings, and namespaces that are dropped, created again and partly swept.
-pub(crate) fn write(database: &Database, chance: &mut Prng, groups: u64, durability: Durability) {
+pub(crate) fn write(database: &Database, prng: &mut Prng, groups: u64, durability: Durability) {
     let mut sweep = GarbageCollector::default();
     for _ in 0..groups {
-        let store = store_named(database, ["one", "two", "three"][chance.below(3) as usize]);
+        let store = store_named(database, ["one", "two", "three"][prng.below(3) as usize]);
         let mut group = database.group();
-        for _ in 0..1 + chance.below(8) {
-            let name = key(format!("key {}", chance.below(60)));
-            if let Err(error) = group.apply(&store, &name, op(chance), at(chance.below(1_000))) {
+        for _ in 0..1 + prng.below(8) {
+            let name = key(format!("key {}", prng.below(60)));
+            if let Err(error) = group.apply(&store, &name, op(prng), at(prng.below(1_000))) {
                 // A missing key cannot be touched.
                 assert_eq!(error.code(), Code::NotFound, "{error}");
             }
         }
         group.commit(durability).expect("a commit");
-        if chance.below(20) == 0 {
+        if prng.below(20) == 0 {
             let settings = Settings {
-                max_keys: Some(1_000 + chance.below(9)),
+                max_keys: Some(1_000 + prng.below(9)),
                 ..Settings::default()
             };
             let mut group = database.group();
@@ -53,39 +53,39 @@ pub(crate) fn write(database: &Database, chance: &mut Prng, groups: u64, durabil
             configured.expect("settings");
             group.commit(durability).expect("a commit");
         }
-        if chance.below(30) == 0 {
+        if prng.below(30) == 0 {
             let mut group = database.group();
             group.drop_namespace(&store).expect("a drop");
             group.commit(durability).expect("a commit");
         }
-        if chance.below(10) == 0 {
-            let rows = 1 + chance.below(40) as usize;
+        if prng.below(10) == 0 {
+            let rows = 1 + prng.below(40) as usize;
             sweep.step(database, rows).expect("a step");
         }
     }
 }
 
-fn op(chance: &mut Prng) -> Op {
-    let length = match chance.below(40) {
+fn op(prng: &mut Prng) -> Op {
+    let length = match prng.below(40) {
         0 => 9_000,
         1..=4 => 1_500,
         5 => 0,
         _ => 40,
     };
     let field = |text| FieldValue::new(text).expect("a field");
-    match chance.below(8) {
+    match prng.below(8) {
         0 => Op::delete(),
         1 => Op::from(Action::Touch {
-            ttl: Ttl::Millis(1_000 + chance.below(1_000)),
+            ttl: Ttl::Millis(1_000 + prng.below(1_000)),
         }),
         kind => Op::from(Action::Set {
-            value: chance.bytes(length),
+            value: prng.bytes(length),
             representation: Representation {
                 content_type: (kind > 4).then(|| field("text/plain")),
                 content_encoding: (kind > 6).then(|| field("gzip")),
             },
             ttl: match kind {
-                2 | 3 => Ttl::Millis(1_000 + chance.below(100_000)),
+                2 | 3 => Ttl::Millis(1_000 + prng.below(100_000)),
                 _ => Ttl::Default,
             },
         }),

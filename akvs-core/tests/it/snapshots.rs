@@ -113,7 +113,7 @@ fn changes(
     }
 }
 
-/// Returns all that a snapshot contains.
+/// Everything that a snapshot contains.
 #[derive(Debug, PartialEq)]
 struct Reported {
     revision: Revision,
@@ -143,9 +143,9 @@ fn reported(snapshot: &NamespaceSnapshot) -> Reported {
 }
 
 #[test]
-fn later_changes_do_not_affect_it() {
-    for home in TestDb::each() {
-        let database = home.open(Options {
+fn later_changes_do_not_affect_a_snapshot() {
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options {
             history_changes: 10,
             ..Options::default()
         });
@@ -233,8 +233,8 @@ fn filled(database: &Database) -> Vec<(Key, Entry)> {
 
 #[test]
 fn pages_of_any_size_return_each_live_entry_once_in_order() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         let held = filled(&database);
         let snapshot = snapshot_of(&database, "ns");
         let bounds: [&[u8]; 7] = [
@@ -286,8 +286,8 @@ fn a_page_without_a_live_entry_is_not_the_end() {
 
 #[test]
 fn an_unknown_name_has_no_entries_and_no_changes() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         for revision in [0, 1].map(Revision::new) {
             let snapshot = snapshot_of(&database, "never");
             assert!(!snapshot.exists() && snapshot.info().is_none());
@@ -313,8 +313,8 @@ fn an_unknown_name_has_no_entries_and_no_changes() {
 
 #[test]
 fn a_dropped_namespace_has_no_entries_but_keeps_its_changes() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         let store = store_named(&database, "ns");
         put(&store, b"k", "v", Ttl::Forever);
         put(&store, b"long", &"x".repeat(1_025), Ttl::Forever);
@@ -341,8 +341,8 @@ fn a_dropped_namespace_has_no_entries_but_keeps_its_changes() {
 
 #[test]
 fn a_snapshot_outlives_its_database() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         let held = filled(&database);
         let snapshot = snapshot_of(&database, "ns");
         drop(database);
@@ -354,12 +354,15 @@ fn a_snapshot_outlives_its_database() {
             changes(&snapshot, Revision::ZERO, PageLimit::rows(4), true).len(),
             47
         );
-        if let TestDb::Disk(folder) = &home {
+        if let TestDb::Disk(folder) = &test_db {
             let again = DiskEngine::open(&DiskOptions::new(folder.path()));
-            assert!(matches!(again, Err(OpenError::Locked(..))), "it is in use");
+            assert!(
+                matches!(again, Err(OpenError::Locked(..))),
+                "the folder is in use"
+            );
         }
         drop(snapshot);
-        let snapshot = snapshot_of(&home.open(Options::default()), "ns");
+        let snapshot = snapshot_of(&test_db.open(Options::default()), "ns");
         assert_eq!(
             entries(&snapshot, (b"", None), PageLimit::rows(2), at(5)),
             held
@@ -369,8 +372,8 @@ fn a_snapshot_outlives_its_database() {
 
 #[test]
 fn a_limit_of_zero_counts_as_one() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         let held = filled(&database);
         let snapshot = snapshot_of(&database, "ns");
         for (rows, bytes) in [(0, 1_000), (100, 0), (0, 0)] {
@@ -385,7 +388,7 @@ fn a_limit_of_zero_counts_as_one() {
 }
 
 #[test]
-fn changes_elsewhere_advance_until_and_are_not_returned() {
+fn changes_of_other_namespaces_advance_until_and_are_not_returned() {
     let database = crate::common::memory();
     for name in ["a", "b", "c", "b", "b"] {
         put(&store_named(&database, name), b"k", "v", Ttl::Forever);

@@ -16,7 +16,7 @@ fn store(database: &Database, number: usize) -> Store {
 }
 
 /// Returns the same from a list of all namespaces.
-fn count_bytes(database: &Database, most: usize) -> StorageStats {
+fn count_bytes(database: &Database, max_largest: usize) -> StorageStats {
     let listed = database.namespaces(None, usize::MAX).expect("a list");
     let mut stats = StorageStats::default();
     for info in &listed {
@@ -30,7 +30,7 @@ fn count_bytes(database: &Database, most: usize) -> StorageStats {
     stats.largest.sort_by(|(name, counts), (other, others)| {
         (others.bytes, name).cmp(&(counts.bytes, other))
     });
-    stats.largest.truncate(most);
+    stats.largest.truncate(max_largest);
     stats
 }
 
@@ -59,9 +59,9 @@ fn many_namespaces_are_counted_page_by_page() {
         assert!(group.drop_namespace(&store(&database, number)).unwrap());
         group.commit(Durability::Buffered).unwrap();
     }
-    for most in [0, 1, 100, 2_494, 2_495, 10_000] {
-        let stats = database.storage_stats(most).unwrap();
-        assert_eq!(stats, count_bytes(&database, most), "{most}");
+    for max_largest in [0, 1, 100, 2_494, 2_495, 10_000] {
+        let stats = database.storage_stats(max_largest).unwrap();
+        assert_eq!(stats, count_bytes(&database, max_largest), "{max_largest}");
         assert_eq!((stats.namespaces, stats.counts.keys), (2_495, 2_495));
     }
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Transactions compared with a model: all of a transaction or none of it, under one revision, evaluated after earlier
-//! changes of its group, complete in the history, and unchanged after the rows are opened again.
+//! Transactions compared with a model: applied as a whole or not at all, under one revision, evaluated after earlier
+//! changes of their group, complete in the history, and unchanged after the rows are opened again.
 //!
 //! Single operations are covered by [`apply`], which has a model of its own.
 
@@ -31,7 +31,7 @@ enum Step {
     Transact(Vec<(usize, Check)>, Vec<(usize, Op)>),
 }
 
-/// How a group ends.
+/// The end of a group.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Commit,
@@ -249,8 +249,8 @@ fn check(store: &Store, model: &Model, now: Timestamp) {
     }
 }
 
-fn run(home: &TestDb, groups: &Groups) {
-    let mut database = home.open(Options::default());
+fn run(test_db: &TestDb, groups: &Groups) {
+    let mut database = test_db.open(Options::default());
     let mut store = store_named(&database, "ns");
     let (mut model, mut now) = (Model::default(), 1_000);
     for (steps, end) in groups {
@@ -276,7 +276,7 @@ fn run(home: &TestDb, groups: &Groups) {
         if *end == End::Reopen {
             database.close().expect("a close");
             drop((store, database));
-            database = home.open(Options::default());
+            database = test_db.open(Options::default());
             store = store_named(&database, "ns");
             check(&store, &model, at(now));
         }
@@ -323,8 +323,8 @@ fn a_transaction_is_bounded_and_has_no_duplicate_key() {
 
 #[test]
 fn the_largest_transaction_is_one_revision_in_the_order_of_its_operations() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         let store = store_named(&database, "ns");
         let mut ops = sets(Txn::MAX_OPS);
         ops.reverse();
@@ -334,7 +334,7 @@ fn the_largest_transaction_is_one_revision_in_the_order_of_its_operations() {
         group.commit(Durability::Synced).expect("a commit");
         drop((store, database));
 
-        let database = home.open(Options::default());
+        let database = test_db.open(Options::default());
         let snapshot = database.namespace_snapshot(store_named(&database, "ns").name());
         let changes =
             snapshot

@@ -46,7 +46,7 @@ fn tree(folder: &Path) -> BTreeMap<PathBuf, Listed> {
     found
 }
 
-/// Returns the refusal, after checking that it names the folder, is one line, and changed nothing in or next to it.
+/// Returns the error, after checking that it names the folder, is one line, and that nothing in or next to it changed.
 fn refusal(around: &Path, folder: &Path) -> OpenError {
     let before = tree(around);
     let Err(error) = DiskEngine::open(&DiskOptions::new(folder)) else {
@@ -66,7 +66,7 @@ fn filled(folder: &Path) {
 }
 
 #[test]
-fn a_file_in_its_place() {
+fn a_file_in_place_of_the_folder_is_refused() {
     let around = tempfile::tempdir().expect("a folder");
     let file = around.path().join("data");
     fs::write(&file, "something else").expect("a file");
@@ -76,7 +76,7 @@ fn a_file_in_its_place() {
 }
 
 #[test]
-fn a_path_below_a_file() {
+fn a_path_below_a_file_is_refused() {
     let around = tempfile::tempdir().expect("a folder");
     fs::write(around.path().join("file"), "something else").expect("a file");
     let error = refusal(around.path(), &around.path().join("file").join("data"));
@@ -84,23 +84,23 @@ fn a_path_below_a_file() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_created() {
+fn a_folder_that_cannot_be_created_is_refused() {
     let folder = Path::new("/proc/akvs-cannot-be-made/data");
     let Err(error) = DiskEngine::open(&DiskOptions::new(folder)) else {
-        panic!("it was made")
+        panic!("the folder was created")
     };
     assert!(matches!(error, OpenError::Unusable(..)), "{error}");
     assert!(error.to_string().contains("cannot be used"), "{error}");
 }
 
 #[test]
-fn a_folder_that_cannot_be_written() {
+fn a_folder_that_cannot_be_written_is_refused() {
     let around = tempfile::tempdir().expect("a folder");
     let folder = around.path().join("data");
     fs::create_dir(&folder).expect("a folder");
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o500)).expect("rights");
     if fs::write(folder.join("akvs.lock"), "").is_ok() {
-        println!("not tested: this user's rights do not bind it");
+        println!("SKIPPED: this user may write to any folder");
         return;
     }
     let error = refusal(around.path(), &folder);
@@ -109,7 +109,7 @@ fn a_folder_that_cannot_be_written() {
 }
 
 #[test]
-fn a_folder_of_another_program() {
+fn a_folder_of_another_program_is_refused() {
     let around = tempfile::tempdir().expect("a folder");
     for (index, names) in [&["PG_VERSION"][..], &["store"], &["store.new", "akvs.lock"]]
         .iter()
@@ -130,7 +130,7 @@ fn a_folder_of_another_program() {
 }
 
 #[test]
-fn another_format() {
+fn a_folder_of_another_format_is_refused() {
     for (found, way_out) in [
         (FORMAT + 1, "use a newer release"),
         (
@@ -152,17 +152,17 @@ fn refuses_format(other: u64, way_out: &str) {
         matches!(error, OpenError::OtherFormat(_, found) if found == other),
         "{error}"
     );
-    let said = format!(" has format {other}: this release reads format {FORMAT}; {way_out}");
-    assert!(error.to_string().ends_with(&said), "{error}");
+    let reason = format!(" has format {other}: this release reads format {FORMAT}; {way_out}");
+    assert!(error.to_string().ends_with(&reason), "{error}");
     let before = tree(around.path());
     let verified = verify_folder(&DiskOptions::new(&folder), &mut |_| (), &mut |_| ());
-    let error = verified.expect_err("it was checked");
-    assert!(error.to_string().ends_with(&said), "{error}");
+    let error = verified.expect_err("another format was checked");
+    assert!(error.to_string().ends_with(&reason), "{error}");
     assert_eq!(tree(around.path()), before);
 }
 
 #[test]
-fn an_invalid_format() {
+fn a_folder_with_an_invalid_format_is_refused() {
     let texts = [
         &b""[..],
         b"akvs",
@@ -182,8 +182,9 @@ fn an_invalid_format() {
     }
 }
 
-/// Not a test by itself: the process that locks the folder in the tests below.
+/// The process that locks the folder in the tests below.
 #[test]
+#[ignore = "not a test: the tests below start it as the process that locks the folder"]
 fn locks_a_folder_until_its_input_ends() {
     if let Some(folder) = std::env::var_os(HELD_FOLDER) {
         let _engine = crate::common::disk_engine(Path::new(&folder));
@@ -195,11 +196,12 @@ fn locks_a_folder_until_its_input_ends() {
 }
 
 /// Returns the process, once it has locked the folder, and its output, which must stay open.
-fn holder(folder: &Path) -> (Child, impl Read) {
+fn start_holder(folder: &Path) -> (Child, impl Read) {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args([
             "--exact",
             "unusable_data_dir::locks_a_folder_until_its_input_ends",
+            "--ignored",
             "--nocapture",
         ])
         .env(HELD_FOLDER, folder)
@@ -210,14 +212,14 @@ fn holder(folder: &Path) -> (Child, impl Read) {
     let mut output = BufReader::new(child.stdout.take().expect("its output"));
     let mut lines = output.by_ref().lines().map_while(Result::ok);
     let held = lines.any(|line| line == "held");
-    assert!(held, "it did not get the folder");
+    assert!(held, "the process did not lock the folder");
     (child, output)
 }
 
 #[test]
-fn a_folder_in_use_by_another_process() {
+fn a_folder_in_use_by_another_process_is_refused() {
     let around = tempfile::tempdir().expect("a folder");
-    let (mut child, _output) = holder(around.path());
+    let (mut child, _output) = start_holder(around.path());
     let error = refusal(around.path(), around.path());
     let pid = child.id();
     assert!(
@@ -232,14 +234,14 @@ fn a_folder_in_use_by_another_process() {
     );
     drop(child.stdin.take());
     assert!(child.wait().expect("its end").success());
-    DiskEngine::open(&DiskOptions::new(around.path())).expect("it is free");
+    DiskEngine::open(&DiskOptions::new(around.path())).expect("a free folder");
 }
 
 #[test]
-fn a_folder_of_a_killed_process_is_free() {
+fn a_folder_of_a_killed_process_can_be_opened() {
     let around = tempfile::tempdir().expect("a folder");
-    let (mut child, _output) = holder(around.path());
+    let (mut child, _output) = start_holder(around.path());
     child.kill().expect("a kill");
     child.wait().expect("its end");
-    DiskEngine::open(&DiskOptions::new(around.path())).expect("it is free");
+    DiskEngine::open(&DiskOptions::new(around.path())).expect("a free folder");
 }

@@ -230,7 +230,7 @@ fn a_store_is_checked_while_it_is_written_to() {
     assert!(found.contains("has a wrong checksum"), "{found}");
 }
 
-/// Returns a database in memory with a key that expires, and the engine to change its rows directly.
+/// Returns the findings in a database in memory whose rows `change` has changed.
 fn tampered(change: impl FnOnce(&dyn Engine, &mut Batch)) -> Vec<String> {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let database = Database::open(Arc::clone(&engine), Options::default()).expect("a database");
@@ -317,12 +317,12 @@ fn rows_that_do_not_belong_together_are_found() {
 #[test]
 fn each_engine_is_intact_after_every_operation() {
     for seed in 1..6 {
-        for home in TestDb::each() {
+        for test_db in TestDb::each() {
             let options = Options {
                 history_changes: 40 * seed,
                 ..Options::default()
             };
-            let database = home.open(options);
+            let database = test_db.open(options);
             write(&database, &mut Prng(seed * 77), 400, Durability::Buffered);
             let mut expiry = akvs_core::ExpiryTask::default();
             let expired = expiry.step(&database, at(50_000), 30, Durability::Synced, false);

@@ -1,4 +1,4 @@
-//! An engine that differs in one way from the one that it wraps.
+//! An engine that differs in one way from the engine that it wraps.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ pub(crate) struct Wrapped {
 }
 
 impl Wrapped {
-    /// It reports that it lost commits.
+    /// Returns an engine that reports lost commits.
     pub(crate) fn lossy(engine: Arc<dyn Engine>) -> Wrapped {
         Wrapped {
             engine,
@@ -23,8 +23,7 @@ impl Wrapped {
         }
     }
 
-    /// It calls a function once the commit is visible and before `commit` returns.
-    #[allow(dead_code, reason = "each test binary uses its part")]
+    /// Returns an engine that calls a function once a commit is visible and before `commit` returns.
     pub(crate) fn hook_commit(engine: Arc<dyn Engine>) -> Wrapped {
         Wrapped {
             engine,
@@ -33,7 +32,6 @@ impl Wrapped {
         }
     }
 
-    #[allow(dead_code, reason = "each test binary uses its part")]
     pub(crate) fn on_commit(&self, hook: impl Fn() + Send + 'static) {
         *self.committed.lock().expect("a hook") = Some(Box::new(hook));
     }

@@ -56,7 +56,7 @@ pub(crate) enum TestDb {
 }
 
 impl TestDb {
-    /// Returns an empty one of each kind.
+    /// Returns an empty database of each kind.
     pub(crate) fn each() -> [TestDb; 2] {
         [TestDb::memory(), TestDb::disk()]
     }

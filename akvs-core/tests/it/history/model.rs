@@ -1,4 +1,4 @@
-//! The expected changes of a name: a list of all changes, and how many of them may be gone.
+//! The expected changes of a name: a list of all changes, and how many of them may be compacted.
 
 use std::collections::BTreeMap;
 

@@ -15,14 +15,14 @@ pub(crate) enum Step {
     CommitGroup(Vec<Change>, Option<usize>, bool),
     /// Changes that are not committed.
     Abandon(Vec<Change>),
-    /// So many changes of one namespace at once that earlier drops are long ago.
+    /// This number of changes of one namespace at once, so that earlier drops are old.
     Burst(usize),
     Expire(usize),
     /// This many steps of this many rows.
     Sweep(usize, usize),
     /// Keep this many changes from now on.
     Reopen(u64),
-    /// Open as one that lost commits.
+    /// Open as an engine that lost commits.
     BeginAnew,
     Check(PageLimit),
 }

@@ -1,5 +1,5 @@
-//! The sweep of dropped namespaces while the same name is purged, created again or dropped again: no row of what is
-//! gone remains, and none of what is known is lost.
+//! The sweep of dropped namespaces while the same name is purged, created again or dropped again: no row of a purged
+//! namespace remains, and no row of a known one is lost.
 
 use std::sync::Arc;
 
@@ -27,45 +27,45 @@ fn swept(database: &Database, steps: usize) -> GarbageCollector {
     sweep
 }
 
-fn assert_nothing_left(home: &TestDb, history: usize) {
-    assert_eq!(count(home, Table::Catalogue, b"\0"), 0);
-    assert_eq!(count(home, Table::Data, &ONE), 0);
-    assert_eq!(count(home, Table::History, &ONE), history);
+fn assert_nothing_left(test_db: &TestDb, history: usize) {
+    assert_eq!(count(test_db, Table::Catalogue, b"\0"), 0);
+    assert_eq!(count(test_db, Table::Data, &ONE), 0);
+    assert_eq!(count(test_db, Table::History, &ONE), history);
 }
 
 #[test]
 fn a_name_that_is_purged_during_its_sweep_is_removed() {
     let memory = (0..10).map(|steps| (TestDb::memory(), steps));
-    for (home, steps) in memory.chain([(TestDb::disk(), 3), (TestDb::disk(), 6)]) {
-        let database = home.open(Options::default());
+    for (test_db, steps) in memory.chain([(TestDb::disk(), 3), (TestDb::disk(), 6)]) {
+        let database = test_db.open(Options::default());
         let mut sweep = swept(&database, steps);
         drop_others(&database, "n", KEPT_DROPS);
         assert_eq!(database.history_id(&name("gone")).unwrap(), None);
         fill(&database, "gone", 3);
         while sweep.step(&database, 2).unwrap() {}
         let newest = database.revision().get();
-        let anew = reported(&snapshot_of(&database, "gone"), newest - 3);
-        assert_eq!(anew, Ok(vec![newest - 2, newest - 1, newest]));
+        let new_changes = reported(&snapshot_of(&database, "gone"), newest - 3);
+        assert_eq!(new_changes, Ok(vec![newest - 2, newest - 1, newest]));
         for number in 0..KEPT_DROPS as u64 {
             let snapshot = snapshot_of(&database, &format!("n{number:03}"));
             let made = 1_106 + 1 + 2 * number;
             assert_eq!(reported(&snapshot, made - 1), Ok(vec![made, made + 1]));
         }
         drop(database);
-        assert_nothing_left(&home, 0);
+        assert_nothing_left(&test_db, 0);
         assert_eq!(
-            count(&home, Table::History, b""),
+            count(&test_db, Table::History, b""),
             OTHERS + 3 + 2 * KEPT_DROPS
         );
-        assert_eq!(count(&home, Table::Data, b""), OTHERS + 3);
+        assert_eq!(count(&test_db, Table::Data, b""), OTHERS + 3);
     }
 }
 
 #[test]
 fn a_name_created_and_dropped_during_its_sweep_loses_no_change() {
     let memory = (0..10).map(|steps| (TestDb::memory(), steps));
-    for (home, steps) in memory.chain([(TestDb::disk(), 3), (TestDb::disk(), 6)]) {
-        let database = home.open(Options::default());
+    for (test_db, steps) in memory.chain([(TestDb::disk(), 3), (TestDb::disk(), 6)]) {
+        let database = test_db.open(Options::default());
         let mut sweep = swept(&database, steps);
         // The drop is at 1,106.
         fill(&database, "gone", 4);
@@ -84,15 +84,15 @@ fn a_name_created_and_dropped_during_its_sweep_loses_no_change() {
             Ok((6..=1_105).collect())
         );
         drop((database, snapshot));
-        assert_nothing_left(&home, 13);
-        assert_eq!(count(&home, Table::Data, b""), OTHERS + 2);
+        assert_nothing_left(&test_db, 13);
+        assert_eq!(count(&test_db, Table::Data, b""), OTHERS + 2);
     }
 }
 
 #[test]
 fn a_pending_sweep_is_completed_after_the_purge() {
-    for home in TestDb::each() {
-        let database = home.open(Options::default());
+    for test_db in TestDb::each() {
+        let database = test_db.open(Options::default());
         // Dropped twice, so that its history has another id than its data.
         fill(&database, "gone", 5);
         drop_namespace(&database, "gone");
@@ -102,16 +102,16 @@ fn a_pending_sweep_is_completed_after_the_purge() {
         assert_eq!(database.history_id(&name("gone")).unwrap(), None);
         database.close().unwrap();
         drop(database);
-        let database = home.open(Options::default());
+        let database = test_db.open(Options::default());
         sweep_all(&database, 3);
         drop(database);
-        assert_nothing_left(&home, 0);
-        assert_eq!(count(&home, Table::Data, b""), 0);
-        assert_eq!(count(&home, Table::History, b""), 2 * KEPT_DROPS);
+        assert_nothing_left(&test_db, 0);
+        assert_eq!(count(&test_db, Table::Data, b""), 0);
+        assert_eq!(count(&test_db, Table::History, b""), 2 * KEPT_DROPS);
     }
 }
 
-/// Opens the engine as one that lost commits.
+/// Opens the engine as an engine that lost commits.
 fn reset(engine: &Arc<MemoryEngine>) {
     let lossy = Wrapped::lossy(Arc::clone(engine) as Arc<dyn Engine>);
     Database::open(Arc::new(lossy), Options::default()).expect("a database");

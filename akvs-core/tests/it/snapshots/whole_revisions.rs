@@ -53,7 +53,7 @@ fn a_revision_of_several_changes_is_never_split() {
             assert_eq!(found, expected, "{limit:?} after {after}");
         }
     }
-    // As many as fit, not as many as there are: the page ends with the last revision that fits.
+    // The page ends with the last revision that fits completely.
     let page = snapshot
         .changes(Revision::new(1), PageLimit::rows(6), true)
         .expect("a page");
