@@ -62,7 +62,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// Returns the later of this time and the latest one that was returned.
+/// Returns the later of this time and the latest that was returned before.
 fn not_before(latest: &AtomicU64, millis: u64) -> u64 {
     latest.fetch_max(millis, Ordering::AcqRel).max(millis)
 }

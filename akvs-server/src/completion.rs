@@ -61,7 +61,7 @@ impl Reply {
 
     /// Answers without the caller's mailbox.
     pub(crate) fn send(self, result: Result<Answer>) {
-        // The caller may have gone.
+        // The caller may no longer wait.
         let _ = self.sender.send(result);
     }
 }
@@ -72,9 +72,9 @@ pub(crate) struct ReplyBatch {
     messages: Vec<(Reply, Result<Answer>)>,
 }
 
-/// Tasks of one thread that may have something to do.
+/// Tasks of one thread that may have to be woken.
 pub(crate) trait TaskGroup: Send + Sync {
-    /// Finds the tasks that have something to do; returns their wakers.
+    /// Returns the wakers of the tasks that must be woken.
     fn take_wakers(self: Arc<Self>) -> Vec<Waker>;
 }
 
@@ -82,7 +82,7 @@ pub(crate) trait TaskGroup: Send + Sync {
 pub(crate) enum Message {
     /// The answer to a request.
     Answer(oneshot::Sender<Result<Answer>>, Result<Answer>),
-    /// Some of these tasks may have something to do.
+    /// Some of these tasks may have to be woken.
     Poll(Arc<dyn TaskGroup>),
 }
 

@@ -52,7 +52,7 @@ impl Resources {
         })
     }
 
-    /// Whether reads of the engine are expected not to wait for a disk.
+    /// Returns whether reads of the engine are expected not to wait for a disk.
     pub(crate) fn is_resident(&self) -> bool {
         self.resident.load(Ordering::Relaxed)
     }

@@ -4,7 +4,7 @@
 //! system refuses it. More are started while work waits; if the system refuses those, the pool continues with the
 //! threads that it has. So no request fails for lack of a thread.
 //!
-//! Work starts in the order in which it was queued. Work whose caller has gone is skipped.
+//! Work starts in the order in which it was queued. Work is skipped if its caller no longer waits.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_skipped_after_its_caller_has_gone() {
+    fn work_is_skipped_if_its_caller_no_longer_waits() {
         let pool = ThreadPool::start("test", 1).unwrap();
         let (open, gate) = mpsc::channel::<()>();
         pool.spawn(move || _ = gate.recv()).unwrap();

@@ -124,8 +124,8 @@ impl StateReader {
     }
 }
 
-/// Returns the wanted changes of a page of the stored history after a position. A page that was read when everything up
-/// to `polled_at` was there leads back to the buffer: the subscription is notified of all later changes.
+/// Returns the matching changes of a page of the stored history after a position. After the last page, if it is not older
+/// than `polled_at`, the watch continues in the buffer: the subscription is notified of all later changes.
 pub(super) fn history_page(
     history: &HistoryPage,
     options: &WatchOptions,
@@ -133,19 +133,19 @@ pub(super) fn history_page(
     polled_at: Revision,
 ) -> Page {
     let changes = history.after(position).iter();
-    let wanted = changes.filter(|change| options.filter.wants(change.event()));
+    let matching = changes.filter(|change| options.filter.matches(change.event()));
     let next = match history.is_end() && history.newest >= polled_at {
         true => Next::ChangeBuffer,
         false => Next::History,
     };
     Page {
-        events: to_watch_events(wanted.cloned().collect()),
+        events: to_watch_events(matching.cloned().collect()),
         until: Some(history.until),
         next,
     }
 }
 
-/// Returns the events of wanted changes, of whole revisions.
+/// Returns the events of matching changes, of whole revisions.
 pub(super) fn to_watch_events(changes: Vec<Arc<SharedEvent>>) -> Vec<WatchEvent> {
     let revisions = changes.iter().map(|change| change.event().revision);
     let next = revisions.map(Some).skip(1).chain([None]);
@@ -166,7 +166,7 @@ mod tests {
     use akvs_core::Key;
 
     #[test]
-    fn the_last_wanted_change_of_a_revision_is_the_last() {
+    fn the_last_matching_change_of_a_revision_is_the_last() {
         let event = |revision, is_last, key: &'static str| {
             let kind = EventKind::Delete {
                 key: Key::new(key).unwrap(),
@@ -187,8 +187,8 @@ mod tests {
             event(3, true, "a1"),
         ];
         let filter = Filter::Prefix("a".into());
-        let wanted = all.iter().filter(|event| filter.wants(event));
-        let changes = wanted.map(|event| Arc::new(SharedEvent::new(event.clone())));
+        let matching = all.iter().filter(|event| filter.matches(event));
+        let changes = matching.map(|event| Arc::new(SharedEvent::new(event.clone())));
         let received: Vec<(u64, bool)> = to_watch_events(changes.collect())
             .into_iter()
             .map(|event| match event {

@@ -2,7 +2,7 @@
 //!
 //! The committer publishes its commits here. It wakes each thread once, for all watchers of the thread; the thread then
 //! finds the watchers of a change ([`Subscribers`]). Nothing is queued for a watcher: each has a position up to which
-//! it has seen everything, and reads on from there, in the buffer or, if it fell behind, in the stored history. So a
+//! it has received everything, and reads on from there, in the buffer or, if it fell behind, in the stored history. So a
 //! slow watcher costs no more than a fast one.
 //!
 //! Invariant: the ring has every change after its compacted revision, in order and in whole revisions.
@@ -159,7 +159,7 @@ impl ChangeBuffer {
                     more: true,
                 };
             }
-            if filter.wants(event) {
+            if filter.matches(event) {
                 bytes += event.bytes();
                 changes.push(Arc::clone(change));
             }
@@ -188,7 +188,7 @@ impl ChangeBuffer {
         Since::Changes(changes, ring.tip)
     }
 
-    /// Everything up to this revision was published.
+    /// Returns the revision up to which everything was published.
     pub(super) fn tip(&self) -> Revision {
         self.ring().tip
     }
@@ -210,8 +210,8 @@ impl ChangeBuffer {
         Ok(page)
     }
 
-    /// Returns a page of the stored history after a revision, with values if wanted, read on a thread that may wait for
-    /// a disk.
+    /// Returns a page of the stored history after a revision, with values if `values` is set, read on a thread that may
+    /// wait for a disk.
     pub(super) async fn history(
         self: Arc<ChangeBuffer>,
         after: Revision,
@@ -257,14 +257,14 @@ impl ChangeBuffer {
         mailbox: &Weak<Mailbox>,
     ) -> Arc<Subscribers> {
         let mut all = self.subscribers();
-        // There are at most as many as threads.
+        // There are at most as many entries as threads.
         if let Some(known) = all
             .iter()
             .find(|known| known.belongs_to(mailbox) && !known.has_ended())
         {
             return Arc::clone(known);
         }
-        // Those of ended threads are not needed.
+        // Subscribers of ended threads are not needed.
         all.retain(|known| !known.has_ended());
         let tip = self.ring().tip;
         let new = Arc::new(Subscribers::new(Arc::downgrade(self), mailbox.clone(), tip));

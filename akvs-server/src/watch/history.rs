@@ -34,16 +34,16 @@ pub(super) struct HistoryPage {
 }
 
 impl HistoryPage {
-    /// Reads the changes after a revision; with their values if wanted.
+    /// Reads the changes after a revision; with their values if `values` is set.
     pub(super) fn read(
         database: &Database,
         name: &Namespace,
         after: Revision,
         values: bool,
     ) -> Result<HistoryPage> {
-        let view = database.namespace_snapshot(name)?;
-        let mut changes = view.changes(after, PAGE_LIMIT, false)?;
-        if values && let Some(count) = load_values(&view, &mut changes.events)? {
+        let snapshot = database.namespace_snapshot(name)?;
+        let mut changes = snapshot.changes(after, PAGE_LIMIT, false)?;
+        if values && let Some(count) = load_values(&snapshot, &mut changes.events)? {
             changes.events.truncate(count);
             let last = changes.events.last().map(|event| event.revision);
             changes.until = last.unwrap_or(changes.until);
@@ -54,7 +54,7 @@ impl HistoryPage {
             after,
             has_values: values,
             until: changes.until,
-            newest: view.revision(),
+            newest: snapshot.revision(),
             changes: shared.map(Arc::new).collect(),
             bytes,
         })
@@ -68,11 +68,11 @@ impl HistoryPage {
         &self.changes[first..]
     }
 
-    /// Returns the last revision before the first wanted change without a value; none if there is no such change.
+    /// Returns the last revision before the first matching change without a value; none if there is no such change.
     pub(super) fn before_value(&self, position: Revision, filter: &Filter) -> Option<Revision> {
         let changes = self.after(position);
         let lacks =
-            |change: &Arc<SharedEvent>| change.lacks_value() && filter.wants(change.event());
+            |change: &Arc<SharedEvent>| change.lacks_value() && filter.matches(change.event());
         let first = changes.iter().find(|change| lacks(change))?;
         let first = first.event().revision;
         let before = changes.iter().map(|change| change.event().revision);
@@ -87,7 +87,7 @@ impl HistoryPage {
 }
 
 /// Loads values until they reach the size of a page; returns the number of changes of the page, unless it has all.
-fn load_values(view: &NamespaceSnapshot, events: &mut [Event]) -> Result<Option<usize>> {
+fn load_values(snapshot: &NamespaceSnapshot, events: &mut [Event]) -> Result<Option<usize>> {
     let (mut bytes, count) = (0, events.len());
     for (index, event) in events.iter_mut().enumerate() {
         if let EventKind::Set { size, .. } = event.kind
@@ -95,7 +95,7 @@ fn load_values(view: &NamespaceSnapshot, events: &mut [Event]) -> Result<Option<
             && bytes < VALUE_BYTES
             && !event.has_value()
         {
-            view.complete(event)?;
+            snapshot.complete(event)?;
             bytes += event.bytes();
         }
         // A page has whole revisions.
@@ -121,7 +121,7 @@ pub(super) struct HistoryCache {
 }
 
 impl HistoryCache {
-    /// Returns the slot of the page after a revision, with values if wanted. The page may not have been read yet.
+    /// Returns the slot of the page after a revision, with values if `values` is set. The page may not have been read yet.
     pub(super) fn slot(&mut self, after: Revision, values: bool) -> Arc<PageSlot> {
         let covers = |slot: &&Arc<PageSlot>| {
             let is_there = match slot.page.get() {

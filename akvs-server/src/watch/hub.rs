@@ -13,7 +13,7 @@ use akvs_core::{Code, CommitSummary, Database, Error, Event, HistoryId, Namespac
 use super::change_buffer::ChangeBuffer;
 use crate::resources::Resources;
 
-/// From this number of buffers on, those without watchers are removed.
+/// The number of buffers from which those without watchers are removed.
 const SWEEP_AT: usize = 64;
 
 /// The change buffers of all watched namespaces.

@@ -16,7 +16,7 @@ use super::shared_event::SharedEvent;
 pub struct Rendered {
     /// The text.
     pub text: Bytes,
-    /// What is kept as long as the text, such as its share of a memory limit.
+    /// A value that is kept as long as the text, such as its share of a memory limit.
     pub held: Box<dyn Any + Send + Sync>,
 }
 
@@ -58,8 +58,8 @@ impl ValueLoader {
     /// Returns the change, with its value unless that was replaced.
     pub fn load(&self) -> Result<Event> {
         let mut event = self.change.event().clone();
-        match self.change.view() {
-            Some(view) => view.complete(&mut event)?,
+        match self.change.snapshot() {
+            Some(snapshot) => snapshot.complete(&mut event)?,
             None => self
                 .database
                 .namespace_snapshot(&self.name)?

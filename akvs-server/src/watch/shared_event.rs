@@ -24,7 +24,7 @@ pub(super) const MAX_INLINE_VALUE_BYTES: usize = 64 << 10;
 pub struct SharedEvent {
     event: Event,
     /// The state to load its value from; the current state if none.
-    view: Option<Arc<NamespaceSnapshot>>,
+    snapshot: Option<Arc<NamespaceSnapshot>>,
     plain: OnceLock<Bytes>,
     with_value: OnceLock<Bytes>,
     render_cell: Mutex<Weak<RenderCell>>,
@@ -35,7 +35,7 @@ impl SharedEvent {
     pub fn new(event: Event) -> SharedEvent {
         SharedEvent {
             event,
-            view: None,
+            snapshot: None,
             plain: OnceLock::new(),
             with_value: OnceLock::new(),
             render_cell: Mutex::default(),
@@ -43,15 +43,15 @@ impl SharedEvent {
     }
 
     /// Creates a change from an entry of a state, which has its value in that state.
-    pub(super) fn from_snapshot(event: Event, view: &Arc<NamespaceSnapshot>) -> SharedEvent {
+    pub(super) fn from_snapshot(event: Event, snapshot: &Arc<NamespaceSnapshot>) -> SharedEvent {
         SharedEvent {
-            view: Some(Arc::clone(view)),
+            snapshot: Some(Arc::clone(snapshot)),
             ..SharedEvent::new(event)
         }
     }
 
-    pub(super) fn view(&self) -> Option<&NamespaceSnapshot> {
-        self.view.as_deref()
+    pub(super) fn snapshot(&self) -> Option<&NamespaceSnapshot> {
+        self.snapshot.as_deref()
     }
 
     /// Returns whether its value is not in memory and must be loaded: see [`Watch::loader`](crate::Watch::loader).
@@ -115,8 +115,8 @@ pub(super) fn remove_long_value(event: &mut Event, max_bytes: usize) {
 /// use akvs_server::Filter;
 /// let kind = EventKind::Delete { key: Key::new("user:7")? };
 /// let event = Event { revision: Revision::new(1), is_last: true, kind };
-/// assert!(Filter::Prefix("user:".into()).wants(&event));
-/// assert!(!Filter::Key(Key::new("user:8")?).wants(&event));
+/// assert!(Filter::Prefix("user:".into()).matches(&event));
+/// assert!(!Filter::Key(Key::new("user:8")?).matches(&event));
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -132,11 +132,11 @@ pub enum Filter {
 
 impl Filter {
     /// Returns whether a change matches.
-    pub fn wants(&self, event: &Event) -> bool {
+    pub fn matches(&self, event: &Event) -> bool {
         event.key().is_none_or(|key| match self {
             Filter::All => true,
             Filter::Prefix(prefix) => key.as_bytes().starts_with(prefix),
-            Filter::Key(wanted) => key == wanted,
+            Filter::Key(expected) => key == expected,
         })
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct Subscription {
 }
 
 impl Subscriptions {
-    /// Creates an empty set, where everything up to this revision was seen.
+    /// Creates an empty set, whose later subscriptions have received everything up to this revision.
     pub(super) fn new(seen: Revision) -> Subscriptions {
         Subscriptions {
             seen,
@@ -46,7 +46,7 @@ impl Subscriptions {
         }
     }
 
-    /// Adds a subscription of a watcher that has seen nothing.
+    /// Adds a subscription of a watcher that has received nothing.
     pub(super) fn insert(&mut self, filter: &Filter) -> usize {
         let subscription = Subscription {
             waker: None,
@@ -205,8 +205,10 @@ mod tests {
                 is_last: true,
                 kind,
             };
-            let wanted = filters.iter().chain(&filters);
-            let expected: Vec<&Filter> = wanted.filter(|filter| filter.wants(&event)).collect();
+            let all_filters = filters.iter().chain(&filters);
+            let expected: Vec<&Filter> = all_filters
+                .filter(|filter| filter.matches(&event))
+                .collect();
             assert_eq!(
                 notified(&mut subscriptions, &ids, text.as_bytes()),
                 expected,

@@ -1,6 +1,6 @@
 //! The queue is bounded in number and in bytes; a request beyond the bounds is rejected at once and may be repeated.
 
-use crate::common::{GatedEngine, Verdict, key, server};
+use crate::common::{CommitResult, GatedEngine, key, server};
 use akvs_core::{Action, Code, Op, Ttl};
 use akvs_server::CommitterOptions;
 use futures_util::FutureExt;
@@ -35,7 +35,7 @@ fn a_full_queue_rejects_writes_until_it_drains() {
         (&5.into(), &1.into())
     );
 
-    gate.verdicts.send(Verdict::Commit).unwrap();
+    gate.results.send(CommitResult::Commit).unwrap();
     // Without a test at the gate, all commits pass.
     drop(gate);
     pollster::block_on(async {
@@ -67,7 +67,7 @@ fn too_many_queued_bytes_are_rejected_until_they_drain() {
         .unwrap_err();
     assert_eq!(refused.code(), Code::Overloaded);
 
-    gate.verdicts.send(Verdict::Commit).unwrap();
+    gate.results.send(CommitResult::Commit).unwrap();
     // Without a test at the gate, all commits pass.
     drop(gate);
     pollster::block_on(async {
@@ -95,7 +95,7 @@ fn a_commit_is_bounded_by_the_bytes_that_it_writes() {
     };
     let mut appended: Vec<_> = (0..APPENDS).map(append).collect();
     let last = server.submit(key("last"), Op::set("v"));
-    gate.verdicts.send(Verdict::Commit).unwrap();
+    gate.results.send(CommitResult::Commit).unwrap();
     drop(gate);
     pollster::block_on(async {
         first.await.unwrap();

@@ -11,9 +11,9 @@ use akvs_server::{Clock, Committer, CommitterOptions, Server};
 
 /// A clock that a test sets.
 #[derive(Default)]
-struct SetClock(AtomicU64);
+struct ManualClock(AtomicU64);
 
-impl Clock for SetClock {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
     }
@@ -23,7 +23,7 @@ impl Clock for SetClock {
     }
 }
 
-fn start(engine: &Arc<MemoryEngine>, clock: &Arc<SetClock>) -> Committer {
+fn start(engine: &Arc<MemoryEngine>, clock: &Arc<ManualClock>) -> Committer {
     let database = Database::open(engine.clone(), Options::default()).expect("a database");
     Committer::start(database, CommitterOptions::default(), clock.clone()).expect("a committer")
 }
@@ -36,8 +36,8 @@ fn set(millis: u64) -> Op {
     })
 }
 
-/// Makes the committer read the clock: it does maintenance between two commits.
-async fn pass(server: &Server) {
+/// Runs the committer's maintenance, which it does between two commits.
+async fn run_maintenance(server: &Server) {
     for _ in 0..2 {
         server.set(key("other"), "v").await.expect("a write");
     }
@@ -45,7 +45,10 @@ async fn pass(server: &Server) {
 
 #[test]
 fn an_entry_expires_to_the_millisecond_and_is_removed_soon() {
-    let (engine, clock) = (Arc::new(MemoryEngine::new()), Arc::new(SetClock::default()));
+    let (engine, clock) = (
+        Arc::new(MemoryEngine::new()),
+        Arc::new(ManualClock::default()),
+    );
     let committer = start(&engine, &clock);
     let server = server(&committer, "ns");
     pollster::block_on(async {
@@ -57,7 +60,7 @@ fn an_entry_expires_to_the_millisecond_and_is_removed_soon() {
         assert!(server.find(b"key").await.unwrap().is_none());
         let refused = server.submit(key("key"), exists).await.unwrap_err();
         assert_eq!(refused.code(), Code::PreconditionFailed);
-        pass(&server).await;
+        run_maintenance(&server).await;
         assert_eq!(
             server.store().counts().keys,
             1,
@@ -68,7 +71,10 @@ fn an_entry_expires_to_the_millisecond_and_is_removed_soon() {
 
 #[test]
 fn entries_that_expired_while_stopped_are_removed() {
-    let (engine, clock) = (Arc::new(MemoryEngine::new()), Arc::new(SetClock::default()));
+    let (engine, clock) = (
+        Arc::new(MemoryEngine::new()),
+        Arc::new(ManualClock::default()),
+    );
     {
         let committer = start(&engine, &clock);
         let server = server(&committer, "ns");
@@ -80,7 +86,7 @@ fn entries_that_expired_while_stopped_are_removed() {
     let server = server(&committer, "ns");
     pollster::block_on(async {
         assert!(server.find(b"key").await.unwrap().is_none());
-        pass(&server).await;
+        run_maintenance(&server).await;
         assert_eq!(
             server.store().counts().keys,
             1,

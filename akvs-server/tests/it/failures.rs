@@ -1,6 +1,6 @@
 //! A commit that fails answers all callers, leaves the store unchanged, and is the last one.
 
-use crate::common::{GatedEngine, Verdict, key, server};
+use crate::common::{CommitResult, GatedEngine, key, server};
 use akvs_core::{Code, Op};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -16,11 +16,11 @@ fn a_failed_commit_fails_its_writes_and_all_later_ones_but_no_reads() {
     let failing: Vec<_> = (0..10)
         .map(|_| server.submit(key("key"), Op::set("lost")))
         .collect();
-    gate.verdicts.send(Verdict::Commit).unwrap();
+    gate.results.send(CommitResult::Commit).unwrap();
     gate.waiting.recv().expect("the second commit");
     assert!(committer.is_writable());
-    gate.verdicts
-        .send(Verdict::Fail(Code::StorageFull))
+    gate.results
+        .send(CommitResult::Fail(Code::StorageFull))
         .unwrap();
 
     pollster::block_on(async {
@@ -38,7 +38,10 @@ fn a_failed_commit_fails_its_writes_and_all_later_ones_but_no_reads() {
         assert_eq!(server.get(b"key").await.unwrap().value, "stored");
     });
     assert!(!committer.is_writable());
-    assert!(pollster::block_on(committer.ping()), "that is no hang");
+    assert!(
+        pollster::block_on(committer.ping()),
+        "the committer responds"
+    );
 }
 
 #[test]
@@ -71,7 +74,10 @@ fn a_ping_waits_for_a_commit_that_hangs() {
     let (engine, gate) = GatedEngine::new();
     let committer = crate::common::committer(engine, Default::default());
     let server = server(&committer, "ns");
-    assert!(pollster::block_on(committer.ping()), "nothing to do");
+    assert!(
+        pollster::block_on(committer.ping()),
+        "the committer responds"
+    );
 
     let hanging = server.submit(key("key"), Op::set("v"));
     gate.waiting.recv().expect("the commit");
@@ -79,7 +85,7 @@ fn a_ping_waits_for_a_commit_that_hangs() {
     for question in &mut questions {
         assert!(question.as_mut().now_or_never().is_none());
     }
-    gate.verdicts.send(Verdict::Commit).unwrap();
+    gate.results.send(CommitResult::Commit).unwrap();
     pollster::block_on(async {
         hanging.await.unwrap();
         for question in questions {
@@ -101,7 +107,7 @@ fn a_panic_while_committing_answers_all_callers() {
         two.submit(key("key"), Op::set("v")),
     ];
     let question = committer.ping();
-    gate.verdicts.send(Verdict::Panic).unwrap();
+    gate.results.send(CommitResult::Panic).unwrap();
 
     pollster::block_on(async {
         assert!(!question.await && !committer.ping().await);

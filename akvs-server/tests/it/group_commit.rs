@@ -1,6 +1,6 @@
 //! Writes that wait at the same time share one commit, across namespaces, and are evaluated in order.
 
-use crate::common::{GatedEngine, Verdict, key, server};
+use crate::common::{CommitResult, GatedEngine, key, server};
 use akvs_core::Op;
 use futures_util::future::join_all;
 
@@ -17,9 +17,9 @@ fn writes_that_wait_during_a_commit_share_the_next_one() {
     let rest: Vec<_> = (0..100)
         .map(|number| servers[number % 10].submit(key(format!("key{number}")), Op::set("v")))
         .collect();
-    gate.verdicts.send(Verdict::Commit).unwrap();
+    gate.results.send(CommitResult::Commit).unwrap();
     gate.waiting.recv().expect("the second commit");
-    gate.verdicts.send(Verdict::Commit).unwrap();
+    gate.results.send(CommitResult::Commit).unwrap();
 
     pollster::block_on(async {
         first.await.unwrap();
@@ -50,9 +50,9 @@ fn operations_of_one_commit_see_those_before_them() {
         .into_iter()
         .map(|op| server.submit(key("key"), op))
         .collect();
-    gate.verdicts.send(Verdict::Commit).unwrap();
+    gate.results.send(CommitResult::Commit).unwrap();
     gate.waiting.recv().expect("the second commit");
-    gate.verdicts.send(Verdict::Commit).unwrap();
+    gate.results.send(CommitResult::Commit).unwrap();
 
     let outcomes = pollster::block_on(async {
         first.await.unwrap();
@@ -83,7 +83,7 @@ fn a_write_is_invisible_until_it_is_committed() {
     let write = server.submit(key("key"), Op::set("v"));
     gate.waiting.recv().expect("the commit");
     assert!(pollster::block_on(server.find(b"key")).unwrap().is_none());
-    gate.verdicts.send(Verdict::Commit).unwrap();
+    gate.results.send(CommitResult::Commit).unwrap();
     pollster::block_on(write).unwrap();
     assert!(pollster::block_on(server.find(b"key")).unwrap().is_some());
 }

@@ -1,4 +1,4 @@
-//! With `interval`, every answered change is synced soon after, also without a revision.
+//! With the durability `interval`, every answered change is synced soon after, also a change without a revision.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use akvs_server::{CommitDurability, CommitterOptions};
 use crate::common::{key, server};
 
 /// Longer than any sync takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An engine that reports each sync.
 struct Synced {
@@ -71,7 +71,7 @@ fn changes_without_a_revision_are_synced() {
             }
         });
         synced
-            .recv_timeout(PATIENCE)
+            .recv_timeout(SYNC_TIMEOUT)
             .unwrap_or_else(|_| panic!("step {step} is never synced"));
     }
 }

@@ -65,18 +65,18 @@ fn write(server: &Server, newest: &AtomicU64) -> Vec<u64> {
 }
 
 #[test]
-fn over_memory() {
+fn writers_and_readers_see_one_order_in_memory() {
     race(&server(&crate::common::memory(), "ns"));
 }
 
 #[test]
-fn over_disk() {
+fn writers_and_readers_see_one_order_on_disk() {
     let folder = tempfile::tempdir().unwrap();
     race(&server(&crate::common::disk(folder.path()), "ns"));
 }
 
 #[test]
-fn with_a_completion_queue_on_the_waiting_thread() {
+fn writers_and_readers_see_one_order_with_a_completion_queue() {
     let committer = crate::common::memory();
     let server = server(&committer, "ns");
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -94,7 +94,7 @@ fn with_a_completion_queue_on_the_waiting_thread() {
             write.await.expect("a task").expect("a write");
         }
         queue.abort();
-        // And without the queue again.
+        // Later writes are answered without the queue.
         server.set(key("last"), "v").await.expect("a write");
     });
     assert_eq!(server.store().counts().keys, 501);

@@ -39,19 +39,24 @@ impl Snapshot for CountingSnapshot {
         }
         self.0.get(table, key)
     }
-    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
+    fn page(
+        &self,
+        table: Table,
+        range: &KeyRange,
+        limit: PageLimit,
+    ) -> Result<Vec<(Bytes, Bytes)>> {
         if table == Table::History {
             self.1.history_pages.fetch_add(1, Ordering::SeqCst);
         }
-        self.0.page(table, span, limit)
+        self.0.page(table, range, limit)
     }
     fn page_back(
         &self,
         table: Table,
-        span: &KeyRange,
+        range: &KeyRange,
         limit: PageLimit,
     ) -> Result<Vec<(Bytes, Bytes)>> {
-        self.0.page_back(table, span, limit)
+        self.0.page_back(table, range, limit)
     }
 }
 
@@ -198,7 +203,7 @@ fn a_burst_beyond_the_ring_is_read_once_and_wakes_only_matching_watchers() {
     assert_eq!(
         woken.0.load(Ordering::SeqCst),
         0,
-        "of those who want none of it"
+        "watchers without a match were woken"
     );
     // They have missed nothing and reach the newest revision.
     for watch in &mut others {

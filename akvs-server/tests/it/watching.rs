@@ -81,11 +81,13 @@ fn assert_history_gone(server: &Server, revision: Revision) {
 /// Returns all changes of the history.
 fn history(committer: &Committer, name: &str) -> Vec<Event> {
     let name = Namespace::new(name).expect("a name");
-    let view = committer
+    let snapshot = committer
         .database()
         .namespace_snapshot(&name)
-        .expect("a view");
-    let changes = view.changes(Revision::ZERO, ALL, true).expect("changes");
+        .expect("a snapshot");
+    let changes = snapshot
+        .changes(Revision::ZERO, ALL, true)
+        .expect("changes");
     changes.events
 }
 
@@ -189,7 +191,7 @@ fn ending_watches_ends_open_ones_and_rejects_new_ones() {
     }
     let refused = pollster::block_on(server.watch(WatchOptions::default())).map(drop);
     assert_eq!(refused.map_err(|error| error.code()), Err(Code::Closing));
-    set(&server, "writes", "go on");
+    set(&server, "writes", "continue");
 }
 
 #[test]
@@ -241,7 +243,7 @@ async fn read(mut watch: Watch, start: Start, pauses: bool) -> Received {
                 let key = event.key().expect("a key").as_bytes();
                 let key = Bytes::copy_from_slice(key);
                 let twice = received.state.insert(key, event.revision);
-                assert_eq!(twice, None, "an entry stands in the state once");
+                assert_eq!(twice, None, "a state has each entry once");
             }
             WatchEvent::Synced(revision) => received.from = revision,
             WatchEvent::Change { change, .. } => {
@@ -276,7 +278,7 @@ async fn yield_now() {
 
 /// Compares the events of a reader with all changes.
 fn check(received: &Received, all: &[Event], filter: &Filter, start: Start) {
-    let wanted = |event: &&Event| filter.wants(event);
+    let wanted = |event: &&Event| filter.matches(event);
     let expected: Vec<&Event> = all.iter().filter(wanted).collect();
     let (before, after): (Vec<&Event>, Vec<&Event>) = expected
         .into_iter()

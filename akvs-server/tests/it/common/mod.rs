@@ -35,19 +35,19 @@ pub(crate) fn key(key: impl Into<Bytes>) -> Key {
 }
 
 /// The result of a commit, chosen by a test.
-pub(crate) enum Verdict {
+pub(crate) enum CommitResult {
     Commit,
     Fail(Code),
     Panic,
 }
 
-/// An engine that announces each commit and waits for the test's verdict.
+/// An engine that announces each commit and waits for the result that the test chooses.
 pub(crate) struct GatedEngine {
     inner: MemoryEngine,
     announce: Mutex<Sender<usize>>,
-    verdicts: Mutex<Receiver<Verdict>>,
+    results: Mutex<Receiver<CommitResult>>,
     commits: AtomicUsize,
-    ill: AtomicBool,
+    failed_in_background: AtomicBool,
     refused: Mutex<Option<Code>>,
 }
 
@@ -55,27 +55,27 @@ pub(crate) struct GatedEngine {
 pub(crate) struct Gate {
     /// Receives the number of rows of each commit that waits.
     pub(crate) waiting: Receiver<usize>,
-    pub(crate) verdicts: Sender<Verdict>,
+    pub(crate) results: Sender<CommitResult>,
 }
 
 impl GatedEngine {
     pub(crate) fn new() -> (Arc<GatedEngine>, Gate) {
         let (announce, waiting) = channel();
-        let (verdicts, received) = channel();
+        let (results, received) = channel();
         let engine = GatedEngine {
             inner: MemoryEngine::new(),
             announce: Mutex::new(announce),
-            verdicts: Mutex::new(received),
+            results: Mutex::new(received),
             commits: AtomicUsize::new(0),
-            ill: AtomicBool::new(false),
+            failed_in_background: AtomicBool::new(false),
             refused: Mutex::new(None),
         };
-        (Arc::new(engine), Gate { waiting, verdicts })
+        (Arc::new(engine), Gate { waiting, results })
     }
 
-    /// Lets background work fail from now on.
+    /// Makes background work fail from now on.
     pub(crate) fn fail_in_background(&self) {
-        self.ill.store(true, Ordering::SeqCst);
+        self.failed_in_background.store(true, Ordering::SeqCst);
     }
 
     /// Rejects commits from now on, or accepts them again.
@@ -101,20 +101,20 @@ impl Engine for GatedEngine {
         // Commits pass after the test has ended.
         let verdict = announced
             .ok()
-            .and_then(|()| self.verdicts.lock().expect("the gate").recv().ok());
+            .and_then(|()| self.results.lock().expect("the gate").recv().ok());
         match verdict {
-            None | Some(Verdict::Commit) => {
+            None | Some(CommitResult::Commit) => {
                 self.commits.fetch_add(1, Ordering::SeqCst);
                 self.inner.commit(batch, durability)
             }
-            Some(Verdict::Fail(code)) => Err(Error::new(code, "the gate failed it")),
-            Some(Verdict::Panic) => panic!("the gate broke it"),
+            Some(CommitResult::Fail(code)) => Err(Error::new(code, "the gate failed it")),
+            Some(CommitResult::Panic) => panic!("the gate broke it"),
         }
     }
 
     fn check(&self) -> Result<()> {
-        match self.ill.load(Ordering::SeqCst) {
-            true => Err(Error::new(Code::Storage, "the engine is ill")),
+        match self.failed_in_background.load(Ordering::SeqCst) {
+            true => Err(Error::new(Code::Storage, "background work failed")),
             false => Ok(()),
         }
     }
