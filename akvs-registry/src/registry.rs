@@ -98,12 +98,12 @@ impl Registry {
     }
 
     /// Returns a snapshot of a namespace.
-    pub fn view(&self, name: &Namespace) -> Result<NamespaceSnapshot> {
+    pub fn namespace_snapshot(&self, name: &Namespace) -> Result<NamespaceSnapshot> {
         self.0.committer.database().namespace_snapshot(name)
     }
 
     /// Returns a snapshot of all namespaces.
-    pub fn views(&self) -> Result<DatabaseSnapshot> {
+    pub fn database_snapshot(&self) -> Result<DatabaseSnapshot> {
         self.0.committer.database().snapshot()
     }
 

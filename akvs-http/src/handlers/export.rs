@@ -99,7 +99,7 @@ impl Writer {
                 (None, Some(view))
             }
             None => {
-                let views = registry.views()?;
+                let views = registry.database_snapshot()?;
                 First::write_all(views.count()?, views.revision(), &mut text);
                 let view = views.after(None)?;
                 if let Some(view) = &view {

@@ -84,7 +84,7 @@ pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpRespons
 
 /// The view of a namespace that there is.
 pub(super) fn view(registry: &Registry, name: &Namespace) -> Result<NamespaceSnapshot> {
-    let view = registry.view(name)?;
+    let view = registry.namespace_snapshot(name)?;
     if !view.exists() {
         return Err(path::no_such_namespace());
     }

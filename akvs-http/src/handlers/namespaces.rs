@@ -79,7 +79,7 @@ fn document(
         // It may be a name itself, and is the first one then.
         None => {
             let first = Namespace::new(prefix)?;
-            found.extend(registry.view(&first)?.info().cloned());
+            found.extend(registry.namespace_snapshot(&first)?.info().cloned());
             Some(first)
         }
     };
@@ -160,7 +160,7 @@ async fn delete_prefix(
             let view = match is_first {
                 true => list::view(&registry_of_page, &name_of_page)?,
                 // Where it is dropped meanwhile, nothing is left to be deleted.
-                false => registry_of_page.view(&name_of_page)?,
+                false => registry_of_page.namespace_snapshot(&name_of_page)?,
             };
             let page = view.entries(&from, end.as_deref(), DELETE_PAGE, registry_of_page.now())?;
             let keys = page.entries.into_iter().map(|(key, _)| key);

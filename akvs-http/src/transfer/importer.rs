@@ -125,7 +125,7 @@ impl Importer {
     /// Begins with the first line of a file.
     pub(crate) async fn begin(&mut self, first: First) -> Result<()> {
         let registry = self.store.registry.clone();
-        let since = move || Ok(registry.views()?.revision());
+        let since = move || Ok(registry.database_snapshot()?.revision());
         self.since = self.store.registry.blocking(since).await?;
         match first {
             First::One(section) => self.enter(section).await,
@@ -149,7 +149,7 @@ impl Importer {
         let Section { name, settings } = section;
         let name = self.into.clone().unwrap_or(name);
         let (registry, wanted) = (self.store.registry.clone(), name.clone());
-        let exists = move || Ok(registry.view(&wanted)?.exists());
+        let exists = move || Ok(registry.namespace_snapshot(&wanted)?.exists());
         let exists = self.store.registry.blocking(exists).await?;
         let chooses = settings != Settings::default();
         // Whether there is such a namespace is not for every token to know.
@@ -313,7 +313,7 @@ impl Store {
     /// Deletes what was not changed since then.
     async fn delete(&self, name: &Namespace, since: Revision, deleted: &mut u64) -> Result<()> {
         let (registry, wanted) = (self.registry.clone(), name.clone());
-        let view = move || registry.view(&wanted);
+        let view = move || registry.namespace_snapshot(&wanted);
         let mut view = self.registry.blocking(view).await?;
         let mut start = bytes::Bytes::new();
         loop {
