@@ -62,7 +62,7 @@ fn namespace(round: usize, namespaces: usize, racer: usize) -> String {
 }
 
 #[test]
-fn of_one_namespace() {
+fn concurrent_first_writes_open_one_namespace_once() {
     let registry = crate::common::memory();
     for round in 0..300 {
         race(&registry, round, 1);
@@ -70,7 +70,7 @@ fn of_one_namespace() {
 }
 
 #[test]
-fn of_many_namespaces() {
+fn concurrent_first_writes_open_each_namespace_once() {
     let registry = crate::common::memory();
     for round in 0..100 {
         race(&registry, round, 40);
@@ -78,7 +78,7 @@ fn of_many_namespaces() {
 }
 
 #[test]
-fn over_disk_and_after_a_restart() {
+fn concurrent_first_writes_survive_a_restart_on_disk() {
     let folder = tempfile::tempdir().unwrap();
     for round in 0..10 {
         race(&crate::common::disk(folder.path()), round, 7);
@@ -93,7 +93,7 @@ fn over_disk_and_after_a_restart() {
 }
 
 #[tokio::test]
-async fn reading_opens_and_creates_nothing() {
+async fn a_read_opens_and_creates_no_namespace() {
     let registry = crate::common::memory();
     for number in 0..1_000 {
         assert!(

@@ -15,7 +15,7 @@ use bytes::Bytes;
 struct Slow {
     inner: MemoryEngine,
     begun: Mutex<Sender<()>>,
-    verdicts: Mutex<Receiver<Result<()>>>,
+    results: Mutex<Receiver<Result<()>>>,
 }
 
 const SLOW: &str = "slow";
@@ -23,26 +23,26 @@ const SLOW: &str = "slow";
 const LONG: Duration = Duration::from_secs(60);
 
 fn slow() -> (Registry, Receiver<()>, Sender<Result<()>>) {
-    let ((begun, begins), (verdict, verdicts)) = (channel(), channel());
+    let ((begun, begins), (result, results)) = (channel(), channel());
     let engine = Slow {
         inner: MemoryEngine::new(),
         begun: Mutex::new(begun),
-        verdicts: Mutex::new(verdicts),
+        results: Mutex::new(results),
     };
-    (crate::common::registry(Arc::new(engine)), begins, verdict)
+    (crate::common::registry(Arc::new(engine)), begins, result)
 }
 
 impl Engine for Slow {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
         if table == Table::Catalogue && key == SLOW.as_bytes() {
-            let verdicts = self.verdicts.lock().expect("the verdicts");
+            let results = self.results.lock().expect("the results");
             self.begun
                 .lock()
                 .expect("the gate")
                 .send(())
                 .expect("a test");
             // Reads pass after the test has ended.
-            verdicts.recv().unwrap_or(Ok(()))?;
+            results.recv().unwrap_or(Ok(()))?;
         }
         self.inner.get(table, key)
     }
@@ -52,7 +52,7 @@ impl Engine for Slow {
 
 #[test]
 fn a_slow_open_delays_no_other_namespace() {
-    let (registry, begins, verdict) = slow();
+    let (registry, begins, result) = slow();
     pollster::block_on(crate::common::set(&registry, "known", "k", "v")).unwrap();
     thread::scope(|scope| {
         let opener = scope.spawn(|| registry.open(&crate::common::name(SLOW)).map(drop));
@@ -67,22 +67,22 @@ fn a_slow_open_delays_no_other_namespace() {
             assert!(registry.open_servers() >= 2);
             goes_on.send(()).unwrap();
         });
-        let has_gone_on = gone_on.recv_timeout(LONG);
-        verdict.send(Ok(())).unwrap();
+        let others_are_done = gone_on.recv_timeout(LONG);
+        result.send(Ok(())).unwrap();
         opener.join().unwrap().unwrap();
-        has_gone_on.expect("others wait for it");
+        others_are_done.expect("others wait for it");
     });
 }
 
 #[test]
 fn concurrent_opens_of_a_slow_namespace_share_one_server() {
-    let (registry, begins, verdict) = slow();
+    let (registry, begins, result) = slow();
     thread::scope(|scope| {
         let openers: Vec<_> = (0..8)
             .map(|_| scope.spawn(|| registry.open(&crate::common::name(SLOW)).unwrap()))
             .collect();
         begins.recv().unwrap();
-        verdict.send(Ok(())).unwrap();
+        result.send(Ok(())).unwrap();
         let servers: Vec<_> = openers
             .into_iter()
             .map(|opener| opener.join().unwrap())
@@ -95,17 +95,17 @@ fn concurrent_opens_of_a_slow_namespace_share_one_server() {
 
 #[test]
 fn a_failed_open_leaves_nothing_open() {
-    let (registry, _begins, verdict) = slow();
+    let (registry, _begins, result) = slow();
     let failed = || Err(Error::new(Code::Storage, "the read failed"));
     for _ in 0..3 {
-        verdict.send(failed()).unwrap();
+        result.send(failed()).unwrap();
         let refused = registry.open(&crate::common::name(SLOW)).map(drop);
         assert_eq!(refused.unwrap_err().code(), Code::Storage);
         assert_eq!(registry.open_servers(), 0);
     }
     // Concurrent opens: each tries by itself.
-    (0..2).for_each(|_| verdict.send(failed()).unwrap());
-    verdict.send(Ok(())).unwrap();
+    (0..2).for_each(|_| result.send(failed()).unwrap());
+    result.send(Ok(())).unwrap();
     let opened: usize = thread::scope(|scope| {
         let openers: Vec<_> = (0..3)
             .map(|_| scope.spawn(|| registry.open(&crate::common::name(SLOW)).is_ok()))
