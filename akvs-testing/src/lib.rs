@@ -1,5 +1,5 @@
-//! What the tests of several crates share: a server in this process, a bare connection to it, and a server that follows
-//! a script. Nothing that is shipped depends on it.
+//! Helpers that the tests of several crates share: a server in this process, a bare HTTP connection, and a server that
+//! follows a script. No released program depends on it.
 
 pub mod raw;
 pub mod scripted;

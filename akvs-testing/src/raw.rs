@@ -1,4 +1,4 @@
-//! HTTP by hand: requests to the byte, and answers as they come.
+//! A bare HTTP connection: sends requests byte for byte, and reads answers as the server sends them.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -7,10 +7,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// The time that an answer may take before the test fails.
+/// The maximum time of an answer, after which the test fails.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// An answer, taken apart.
+/// A parsed answer.
 #[derive(Debug)]
 pub struct Answer {
     /// The status code.
@@ -21,40 +21,40 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The value of the field of this name, which must not be there twice.
+    /// Returns the value of a field, which must not occur twice.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self
             .headers
             .iter()
             .filter(|(found, _)| found.eq_ignore_ascii_case(name));
         let first = values.next();
-        assert!(values.next().is_none(), "{name} is there twice: {self:?}");
+        assert!(values.next().is_none(), "duplicate field {name}: {self:?}");
         first.map(|(_, value)| &**value)
     }
 
-    /// The revision of its `ETag`.
+    /// Returns the revision in the `ETag`.
     pub fn revision(&self) -> u64 {
         let tag = self.header("ETag").map(|tag| tag.trim_matches('"'));
         tag.and_then(|tag| tag.parse().ok())
             .unwrap_or_else(|| panic!("a revision: {self:?}"))
     }
 
-    /// All fields, in their order.
+    /// Returns all fields, in order.
     pub fn fields(&self) -> Vec<(String, String)> {
         self.headers.clone()
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("text")
     }
 
-    /// The status and the body's text.
+    /// Returns the status and the body as text.
     pub fn summary(&self) -> (u16, &str) {
         (self.status, self.text())
     }
 
-    /// The problem document, checked as far as all have the same members.
+    /// Returns the problem document, after checking the members that all of them have.
     pub fn problem(&self) -> serde_json::Map<String, serde_json::Value> {
         assert_eq!(
             self.header("Content-Type"),
@@ -79,7 +79,7 @@ impl Answer {
         problem
     }
 
-    /// The status and the problem's code.
+    /// Returns the status and the code of the problem.
     pub fn refusal(&self) -> (u16, String) {
         let problem = self.problem();
         (
@@ -89,7 +89,7 @@ impl Answer {
     }
 }
 
-/// A connection that is kept alive.
+/// A persistent connection.
 pub struct Connection(BufReader<TcpStream>);
 
 impl Connection {
@@ -100,14 +100,14 @@ impl Connection {
         Connection::over(stream)
     }
 
-    /// A connection to a Unix socket.
+    /// Connects to a Unix socket.
     pub fn open_unix(path: &Path) -> Connection {
         let stream = UnixStream::connect(path).expect("a connection");
-        // It is read, written and shut down by the same calls as one over TCP.
+        // The same system calls read, write and shut down both kinds of sockets.
         Connection::over(TcpStream::from(OwnedFd::from(stream)))
     }
 
-    /// The same connection as this handle of it.
+    /// Creates a connection from an open stream.
     pub fn over(stream: TcpStream) -> Connection {
         stream
             .set_read_timeout(Some(ANSWER_TIMEOUT))
@@ -118,7 +118,7 @@ impl Connection {
         Connection(BufReader::new(stream))
     }
 
-    /// Sends bytes as they are. That the other side closed already is for the reading to find out.
+    /// Sends these bytes. A connection that the server has closed is detected when reading.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         match self.0.get_mut().write_all(bytes.as_ref()) {
             Err(error) if !is_closed(error.kind()) => panic!("cannot send: {error}"),
@@ -157,7 +157,7 @@ impl Connection {
         let mut paths = paths.into_iter().peekable();
         let mut answers = Vec::new();
         while paths.peek().is_some() {
-            // So many fit into all buffers on their way, and their answers too.
+            // The buffers between client and server hold this number of requests and answers.
             let few = paths.by_ref().take(if body.len() < 100 { 50 } else { 1 });
             let requests: Vec<_> = few.map(|path| request(method, &path, "", body)).collect();
             self.send(requests.concat());
@@ -177,7 +177,7 @@ impl Connection {
             .expect("an answer before the connection ends")
     }
 
-    /// Reads the answer to a request that is not HEAD, past any that only say that the rest may come.
+    /// Reads the final answer to a request that is not HEAD, and skips informational ones (1xx).
     pub fn final_answer(&mut self) -> Answer {
         loop {
             let answer = self.answer();
@@ -187,7 +187,7 @@ impl Connection {
         }
     }
 
-    /// Reads an answer, or none where the connection has ended.
+    /// Reads an answer; none where the connection has ended.
     pub fn try_answer(&mut self, method: &str) -> Option<Answer> {
         let mut answer = self.head()?;
         if method != "HEAD" && answer.status >= 200 && !matches!(answer.status, 204 | 304) {
@@ -199,7 +199,7 @@ impl Connection {
         Some(answer)
     }
 
-    /// Reads an answer whose body may come in chunks.
+    /// Reads an answer whose body may be chunked.
     pub fn whole_answer_to(&mut self, method: &str) -> Answer {
         let mut answer = self.head().expect("an answer");
         let has_body = method != "HEAD" && !matches!(answer.status, 204 | 304);
@@ -218,7 +218,7 @@ impl Connection {
         answer
     }
 
-    /// Reads an answer up to its body, or none where the connection has ended.
+    /// Reads the head of an answer; none where the connection has ended.
     pub fn head(&mut self) -> Option<Answer> {
         let status_line = self.line()?;
         let status = status_line
@@ -242,7 +242,7 @@ impl Connection {
         })
     }
 
-    /// Reads a chunk of a body (RFC 9112, section 7.1), an empty one at its end; none where it was cut off before.
+    /// Reads a chunk of a body (RFC 9112, section 7.1), an empty one at the end; none where the body was cut off.
     pub fn chunk(&mut self) -> Option<Vec<u8>> {
         let length = self.line()?;
         let length = usize::from_str_radix(&length, 16).expect("a chunk's length");
@@ -257,7 +257,7 @@ impl Connection {
         Some(chunk)
     }
 
-    /// Reads the rest of a body that comes in chunks.
+    /// Reads the rest of a chunked body.
     pub fn chunked_body(&mut self) -> Vec<u8> {
         let mut body = Vec::new();
         loop {
@@ -276,7 +276,7 @@ impl Connection {
         bytes
     }
 
-    /// Asks for what is sent in chunks, and reads all of it.
+    /// Sends a GET request, and reads its chunked body.
     pub fn ask_streamed(&mut self, path: &str) -> Vec<u8> {
         self.send(request("GET", path, "", b""));
         let head = self.head().expect("a head");
@@ -284,17 +284,17 @@ impl Connection {
         self.chunked_body()
     }
 
-    /// Both ends' ports, this one's first.
+    /// Returns the ports of both ends, the client's first.
     pub fn ports(&self) -> (u16, u16) {
         let stream = self.0.get_ref();
-        let (here, there) = (stream.local_addr(), stream.peer_addr());
+        let (client, server) = (stream.local_addr(), stream.peer_addr());
         (
-            here.expect("an address").port(),
-            there.expect("an address").port(),
+            client.expect("an address").port(),
+            server.expect("an address").port(),
         )
     }
 
-    /// Whether the server ended the connection; what it still sends is read first.
+    /// Reads the rest of the connection, and returns whether the server closed it.
     pub fn is_ended(&mut self) -> bool {
         let mut rest = Vec::new();
         match self.0.read_to_end(&mut rest) {
@@ -303,18 +303,18 @@ impl Connection {
         }
     }
 
-    /// What comes until the server ends the connection.
+    /// Reads all bytes until the server closes the connection.
     pub fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         self.0.read_to_end(&mut rest).expect("the end");
         rest
     }
 
-    /// Whether something comes within this time: bytes, or the end.
-    pub fn has_something(&mut self, within: Duration) -> bool {
+    /// Returns whether bytes or the end of the connection arrive within this time.
+    pub fn has_input(&mut self, within: Duration) -> bool {
         let stream = self.0.get_ref();
         stream.set_read_timeout(Some(within)).expect("a time-out");
-        let something = match self.0.fill_buf() {
+        let has_input = match self.0.fill_buf() {
             Ok(_) => true,
             Err(error) => is_closed(error.kind()),
         };
@@ -322,10 +322,10 @@ impl Connection {
         stream
             .set_read_timeout(Some(ANSWER_TIMEOUT))
             .expect("a time-out");
-        something
+        has_input
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending side of the connection.
     pub fn end_sending(&mut self) {
         self.0
             .get_mut()
@@ -346,7 +346,7 @@ impl Connection {
     }
 }
 
-/// The bytes of a request.
+/// Returns the bytes of a request.
 pub fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}");
     if !body.is_empty() || method == "POST" {

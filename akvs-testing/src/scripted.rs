@@ -1,4 +1,4 @@
-//! A server that follows a script: it answers, breaks the connection, or stays silent, and keeps the requests.
+//! A server that follows a script: it answers, closes the connection, or sends nothing, and records the requests.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,10 +11,10 @@ use akvs_client::{Client, ClientBuilder, Namespace};
 
 /// How long a script may take before the test fails.
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(20);
-/// How often a step that waits for the client looks for the end of the server.
+/// How often a step that waits for the client checks whether the server was dropped.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What happens to a request once it was read. All but [`Hold`](Self::Hold) and [`Stall`](Self::Stall) close the
+/// The action on a request after it was read. All but [`Hold`](Self::Hold) and [`Stall`](Self::Stall) close the
 /// connection.
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -26,7 +26,7 @@ pub enum Step {
     Hold(Vec<u8>),
     /// Sends nothing.
     Cut,
-    /// Sends nothing and keeps the connection open as long as the server lives. Later requests are served.
+    /// Sends nothing and keeps the connection open until the server is dropped. Later requests are served.
     Stall,
 }
 
@@ -57,7 +57,7 @@ impl Step {
         Step::answer("201 Created", &headers, "Created")
     }
 
-    /// Takes the step. The client may have closed the connection before all is sent.
+    /// Performs the step. The client may close the connection before everything is sent.
     fn take(&self, mut stream: TcpStream, shared: &Shared, stalled: &mut Vec<TcpStream>) {
         stream.set_nodelay(true).expect("an option");
         match self {
@@ -79,7 +79,7 @@ impl Step {
     }
 }
 
-/// What the server's thread shares with the test.
+/// The state that the server's thread shares with the test.
 #[derive(Default)]
 struct Shared {
     requests: Mutex<Vec<String>>,
@@ -136,12 +136,12 @@ impl ScriptedServer {
         let steps: Vec<_> = steps.into_iter().collect();
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
-        let of_thread = shared.clone();
+        let thread_shared = shared.clone();
         let thread = std::thread::spawn(move || {
-            run(&listener, &steps, repeats_last, &of_thread);
+            run(&listener, &steps, repeats_last, &thread_shared);
             drop(listener);
-            *of_thread.is_finished.lock().expect("a flag") = true;
-            of_thread.finished.notify_all();
+            *thread_shared.is_finished.lock().expect("a flag") = true;
+            thread_shared.finished.notify_all();
         });
         ScriptedServer {
             address,
@@ -171,7 +171,7 @@ impl ScriptedServer {
         client.namespace("ns").expect("a namespace")
     }
 
-    /// Returns the requests until now, heads and bodies.
+    /// Returns the requests so far, heads and bodies.
     pub fn requests(&self) -> Vec<String> {
         self.shared.requests.lock().expect("a log").clone()
     }

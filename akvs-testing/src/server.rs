@@ -1,4 +1,4 @@
-//! A server for one test: its own port, its own data, ended with the test.
+//! A server for one test, with its own port and data, which stops at the end of the test.
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
@@ -18,13 +18,13 @@ use tokio::sync::oneshot;
 
 use crate::raw::{Answer, Connection};
 
-/// What is chosen for a server, layer by layer.
+/// The options of a server, layer by layer.
 #[derive(Clone, Default)]
 struct Setup {
     http: Options,
     database: akvs_core::Options,
     committer: CommitterOptions,
-    /// Where its Unix sockets are, if it has any.
+    /// The folder of its Unix sockets, if it has any.
     sockets: Option<PathBuf>,
 }
 
@@ -37,7 +37,7 @@ impl From<Options> for Setup {
     }
 }
 
-/// What the sockets are called.
+/// The file names of the sockets.
 const UNIX: &str = "unix";
 const OWNER: &str = "owner";
 
@@ -45,12 +45,12 @@ const OWNER: &str = "owner";
 pub struct Sockets(tempfile::TempDir);
 
 impl Sockets {
-    /// The one for everybody.
+    /// Returns the path of the socket of the HTTP API.
     pub fn unix(&self) -> PathBuf {
         self.path().join(UNIX)
     }
 
-    /// The one for the owner of the data.
+    /// Returns the path of the admin socket.
     pub fn owner(&self) -> PathBuf {
         self.path().join(OWNER)
     }
@@ -60,7 +60,7 @@ impl Sockets {
     }
 }
 
-/// A running server. It stops when it goes out of scope.
+/// A running server, which stops when it is dropped.
 pub struct TestServer {
     /// The address that it listens on.
     pub address: SocketAddr,
@@ -68,31 +68,31 @@ pub struct TestServer {
     pub database: Database,
     committer: Committer,
     handle: ServerHandle,
-    /// The server runs as long as this is here.
+    /// The server runs until this is dropped.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     _folder: Option<tempfile::TempDir>,
 }
 
 impl TestServer {
-    /// A server that keeps its data in memory.
+    /// Starts a server that keeps its data in memory.
     pub fn start() -> TestServer {
         TestServer::with(Options::default())
     }
 
-    /// The same, with these options.
+    /// Starts a server in memory with these options.
     pub fn with(options: Options) -> TestServer {
         let clock = Arc::new(SystemClock::new());
         TestServer::over(Arc::new(MemoryEngine::new()), None, options.into(), clock)
     }
 
-    /// A server over this engine.
+    /// Starts a server over this engine.
     pub fn with_engine(engine: Arc<dyn Engine>, options: Options) -> TestServer {
         let clock = Arc::new(SystemClock::new());
         TestServer::over(engine, None, options.into(), clock)
     }
 
-    /// A server in memory, which remembers so many changes of a namespace.
+    /// Starts a server in memory that keeps `history_changes` changes of each namespace.
     pub fn with_history(history_changes: u64, options: Options) -> TestServer {
         let mut setup = Setup::from(options);
         setup.database.history_changes = history_changes;
@@ -100,7 +100,7 @@ impl TestServer {
         TestServer::over(Arc::new(MemoryEngine::new()), None, setup, clock)
     }
 
-    /// The same, also on a Unix socket for everybody and one for the owner.
+    /// Starts a server in memory that also listens on a Unix socket and an admin socket.
     pub fn with_sockets(options: Options) -> (TestServer, Sockets) {
         let folder = tempfile::tempdir().expect("a folder");
         let mut setup = Setup::from(options);
@@ -110,12 +110,12 @@ impl TestServer {
         (app, Sockets(folder))
     }
 
-    /// A server in memory whose time of day stands still until it is moved by hand.
+    /// Starts a server in memory whose time of day stands still until the test advances it.
     pub fn with_clock() -> (TestServer, Arc<ManualClock>) {
         TestServer::with_clock_and(|_| Options::default())
     }
 
-    /// The same, with the options that fit its time of day.
+    /// Starts a server as [`with_clock`](Self::with_clock) does, with options that depend on its time of day.
     pub fn with_clock_and(
         options: impl FnOnce(Timestamp) -> Options,
     ) -> (TestServer, Arc<ManualClock>) {
@@ -126,12 +126,12 @@ impl TestServer {
         (app, clock)
     }
 
-    /// A server that keeps its data in a folder of its own.
+    /// Starts a server that keeps its data in a temporary folder.
     pub fn on_disk() -> TestServer {
         TestServer::with_folder(Setup::default())
     }
 
-    /// The same, where every read of what is stored is expected to wait for the disk. No write does.
+    /// Starts a server on disk that assumes that every read of the engine waits for the disk. Writes do not wait.
     pub fn on_slow_disk() -> TestServer {
         let mut setup = Setup::default();
         setup.committer.resident_bytes = 0;
@@ -139,7 +139,8 @@ impl TestServer {
         TestServer::with_folder(setup)
     }
 
-    /// A server over this engine, whose data is expected to be in memory, or else to be waited for; without a cache.
+    /// Starts a server over this engine, without a cache. It assumes that reads of the engine wait for a disk unless
+    /// `is_resident` is set.
     pub fn over_engine(engine: Arc<dyn Engine>, http: Options, is_resident: bool) -> TestServer {
         let mut setup = Setup::from(http);
         setup.database.cache_bytes = 0;
@@ -177,13 +178,13 @@ impl TestServer {
             Committer::start(database.clone(), setup.committer, clock).expect("a committer");
         let registry = Registry::new(committer.clone());
         let (stop, stopped) = oneshot::channel::<()>();
-        let (tell, started) = std::sync::mpsc::channel();
+        let (started_sender, started) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let running = akvs_http::start(listeners, registry, &options);
                 let running = running.expect("a server");
                 let handle = running.handle();
-                tell.send(running.handle()).expect("somebody who waits");
+                started_sender.send(running.handle()).expect("a receiver");
                 actix_web::rt::spawn(async move {
                     // The other end is dropped, never used.
                     let _ = stopped.await;
@@ -203,7 +204,7 @@ impl TestServer {
         }
     }
 
-    /// What holds of a running server can be changed by this.
+    /// Returns the handle, which changes settings of the running server.
     pub fn handle(&self) -> &ServerHandle {
         &self.handle
     }
@@ -214,49 +215,49 @@ impl TestServer {
         self.handle.replace_tokens(tokens);
     }
 
-    /// A client of this server.
+    /// Returns a client of this server.
     pub fn client(&self) -> Client {
         Client::new(&self.url()).expect("a client")
     }
 
-    /// A namespace of this server.
+    /// Returns a namespace of this server.
     pub fn namespace(&self, name: &str) -> Namespace {
         self.client().namespace(name).expect("a namespace")
     }
 
-    /// Its base URL.
+    /// Returns the base URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// A new connection.
+    /// Opens a connection.
     pub fn connect(&self) -> Connection {
         Connection::open(self.address)
     }
 
-    /// One request without a body on a connection of its own.
+    /// Sends a request without a body on a new connection.
     pub fn ask(&self, method: &str, path: &str) -> Answer {
         self.connect().ask(method, path, "", b"")
     }
 
-    /// Stores a value on a connection of its own.
+    /// Stores a value, on a new connection.
     pub fn post(&self, path: &str, value: impl AsRef<[u8]>) -> Answer {
         self.connect().ask("POST", path, "", value.as_ref())
     }
 
-    /// The value at a path, which must be there.
+    /// Returns the value at a path, which must exist.
     pub fn value(&self, path: &str) -> Vec<u8> {
         let answer = self.ask("GET", path);
         assert_eq!(answer.status, 200, "GET {path}: {answer:?}");
         answer.body
     }
 
-    /// Ends all watches and long polls, as a stop does before anything else.
+    /// Ends all watches and long polls, which is the first step of a stop.
     pub fn end_watches(&self) {
         self.committer.end_watches();
     }
 
-    /// The names of the namespaces that there are.
+    /// Returns the names of all namespaces.
     pub fn namespaces(&self) -> Vec<String> {
         let listed = self.database.namespaces(None, 1_000).expect("a list");
         listed.iter().map(|info| info.name.to_string()).collect()
@@ -277,14 +278,14 @@ impl Drop for TestServer {
     }
 }
 
-/// A clock whose time of day is moved by hand, so that a deadline is met to the millisecond and without waiting.
+/// A clock whose time of day a test advances, to reach a deadline to the millisecond and without waiting.
 pub struct ManualClock {
     millis: AtomicU64,
     running: SystemClock,
 }
 
 impl ManualClock {
-    /// Some time of day that is no whole second.
+    /// A time of day that is not a whole second.
     const START_MS: u64 = 1_700_000_000_789;
 
     fn new() -> ManualClock {
@@ -294,12 +295,12 @@ impl ManualClock {
         }
     }
 
-    /// Moves the time of day.
+    /// Advances the time of day.
     pub fn advance(&self, millis: u64) {
         self.millis.fetch_add(millis, Ordering::SeqCst);
     }
 
-    /// The time of day in so many milliseconds.
+    /// Returns the time of day `millis` milliseconds from now.
     pub fn after(&self, millis: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_millis(self.now().as_millis() + millis)
     }
@@ -315,7 +316,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Runs a test's future to its end.
+/// Runs a future to completion.
 pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(1).enable_all().build();

@@ -1,4 +1,4 @@
-//! The owner's socket: no token is needed there, and `/admin/` is nowhere else.
+//! The admin socket: it requires no token, and `/admin/` exists only there.
 
 mod api;
 mod chunks;
@@ -11,7 +11,7 @@ use crate::tokens::{ask, options, token};
 use akvs_testing::raw::{Connection, request};
 use akvs_testing::server::TestServer;
 
-/// All paths there, each with the methods that it takes.
+/// All paths of the admin API, each with its methods.
 const ROUTES: [(&str, &str); 5] = [
     ("/admin/status", "GET, HEAD, OPTIONS"),
     ("/admin/log", "GET, HEAD, PUT, OPTIONS"),
@@ -22,7 +22,7 @@ const ROUTES: [(&str, &str); 5] = [
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "BREW"];
 
 #[test]
-fn no_token_is_needed_where_all_others_need_one() {
+fn the_admin_socket_requires_no_token() {
     let (app, sockets) =
         TestServer::with_sockets(options(vec![token("r", &[Right::Read], &["n"])]));
     let mut owner = Connection::open_unix(&sockets.owner());
@@ -39,7 +39,7 @@ fn no_token_is_needed_where_all_others_need_one() {
             assert_eq!(way.ask("GET", "/kv/other/k", header, b"").status, 401);
         }
     }
-    // Before a large body too.
+    // The answer is the same before a large body.
     owner.send(
         "POST /kv/n/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n",
     );
@@ -60,20 +60,20 @@ fn watches_on_the_admin_socket_continue_when_tokens_change() {
             let tokens = vec![token(&"x".repeat(round + 2), &[Right::Read], &["n"])];
             app.handle()
                 .replace_tokens(Tokens::new(tokens).expect("tokens"));
-            let path = format!("/kv/n/told-{round}");
+            let path = format!("/kv/n/stored-{round}");
             assert_eq!(owner.ask("POST", &path, "", b"v").status, 201);
-            let mut told = String::new();
-            while !told.contains(&format!("told-{round}")) {
-                let chunk = watcher.chunk().expect("a watch that goes on");
-                assert!(!chunk.is_empty(), "it ended: {told}");
-                told += std::str::from_utf8(&chunk).expect("text");
+            let mut received = String::new();
+            while !received.contains(&format!("stored-{round}")) {
+                let chunk = watcher.chunk().expect("a watch that continues");
+                assert!(!chunk.is_empty(), "it ended: {received}");
+                received += std::str::from_utf8(&chunk).expect("text");
             }
         }
     }
 }
 
 #[test]
-fn its_paths_are_nowhere_else_whatever_the_token() {
+fn admin_paths_are_404_on_other_listeners_with_any_token() {
     let recorder = Recorder::new();
     let (app, sockets) = TestServer::with_sockets(Options {
         admin: Some(recorder.clone()),
@@ -88,7 +88,7 @@ fn its_paths_are_nowhere_else_whatever_the_token() {
             assert_eq!((over_unix, over_tcp), (404, 404), "{method} {path}");
         }
     }
-    assert_eq!(recorder.asked(), [""; 0]);
+    assert_eq!(recorder.calls(), [""; 0]);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn malformed_requests_do_nothing() {
         owner.ask("HEAD", "/admin/backup", "", b"");
         owner.ask("HEAD", "/admin/verify", "", b"");
     }
-    assert_eq!(recorder.asked(), [""; 0]);
+    assert_eq!(recorder.calls(), [""; 0]);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn the_status_reports_the_server() {
     let mut watcher = app.connect();
     watcher.send(request("GET", "/watch/a?since=0", "", b""));
     assert_eq!(watcher.head().expect("a head").status, 200);
-    // Numbers of what is stored may lag; those of connections fall once the other side has seen the end.
+    // The counts of stored data may lag; those of connections fall once the client has seen the end.
     let mut after = status();
     while after["keys"] != 6 || after["connections"] != 2 {
         after = status();
@@ -202,12 +202,12 @@ fn the_log_level_is_read_and_changed() {
     );
     let changed = owner.ask("PUT", "/admin/log", "", b" debug,akvs=trace\n");
     assert_eq!(changed.summary(), (200, "debug,akvs=trace"));
-    let told = owner.ask("GET", "/admin/log", "", b"");
-    assert_eq!(told.summary(), (200, "debug,akvs=trace"));
+    let log = owner.ask("GET", "/admin/log", "", b"");
+    assert_eq!(log.summary(), (200, "debug,akvs=trace"));
 
     let refused = owner.ask("PUT", "/admin/log", "", b"bad");
     assert_eq!(refused.refusal(), (400, "invalid_request".into()));
-    assert_eq!(refused.problem()["detail"], "bad is no filter");
+    assert_eq!(refused.problem()["detail"], "unknown filter: bad");
     let refused = owner.ask("PUT", "/admin/log", "", b"info\xff");
     assert_eq!(refused.refusal(), (400, "invalid_request".into()));
     let longest = vec![b' '; 8 << 10];
@@ -215,7 +215,7 @@ fn the_log_level_is_read_and_changed() {
     let refused = owner.ask("PUT", "/admin/log", "", &vec![b' '; (8 << 10) + 1]);
     assert_eq!(refused.refusal(), (413, "too_large".into()));
     assert_eq!(
-        recorder.asked(),
+        recorder.calls(),
         ["log debug,akvs=trace", "log bad", "log "]
     );
 }
@@ -226,13 +226,13 @@ fn a_stop_is_accepted_and_reported_once() {
     let mut owner = Connection::open_unix(&sockets.owner());
     let answer = owner.ask("POST", "/admin/stop", "", b"");
     assert_eq!(answer.summary(), (202, "stopping"));
-    assert_eq!(recorder.asked(), ["stop"]);
-    // It is the operator who ends the server.
+    assert_eq!(recorder.calls(), ["stop"]);
+    // The operator ends the server.
     assert_eq!(app.ask("GET", "/ping").status, 200);
 }
 
 #[test]
-fn another_sites_page_asks_for_nothing_there() {
+fn a_request_from_another_site_is_refused() {
     for tokens in [vec![], vec![token("a", &[Right::Admin], &["*"])]] {
         let recorder = Recorder::new();
         let (_app, sockets) = TestServer::with_sockets(Options {
@@ -260,8 +260,8 @@ fn another_sites_page_asks_for_nothing_there() {
                 );
             }
         }
-        assert_eq!(recorder.asked(), [""; 0]);
-        // A page of one's own may, and a program that says where it is.
+        assert_eq!(recorder.calls(), [""; 0]);
+        // A page of the same origin may, and so may a program that sends its origin.
         let own = "Origin: http://localhost\r\nSec-Fetch-Site: same-origin\r\n";
         assert_eq!(owner.ask("POST", "/kv/n/k", own, b"v").status, 201);
         assert_eq!(owner.ask("POST", "/admin/stop", own, b"").status, 202);
@@ -269,7 +269,7 @@ fn another_sites_page_asks_for_nothing_there() {
 }
 
 #[test]
-fn without_an_operator_there_is_only_the_status() {
+fn without_an_admin_api_only_the_status_exists() {
     let (_app, sockets) = TestServer::with_sockets(Options::default());
     for (method, path, status) in [
         ("GET", "/admin/status", 200),

@@ -1,4 +1,4 @@
-//! Answers that nobody reads cost no more than the memory that is set for them, and large ones are held once.
+//! Unread answers use at most the configured memory, and a large value is held once.
 
 mod unread;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use akvs_testing::raw::{Answer, Connection, request};
 use akvs_testing::server::TestServer;
 
-/// More than fits between the server and a client that does not read.
+/// More than fits into the buffers between the server and a client that does not read.
 const LARGE: usize = 15 << 20;
 
 fn with(max_response_memory_bytes: usize) -> TestServer {
@@ -22,7 +22,7 @@ fn with(max_response_memory_bytes: usize) -> TestServer {
     })
 }
 
-/// Asks, and reads no more than the head.
+/// Sends a request, and reads only the head of its answer.
 fn begin(app: &TestServer, method: &str, path: &str, body: &[u8]) -> (Connection, Answer) {
     let mut connection = app.connect();
     let head = connection.ask_head(method, path, "", body);
@@ -54,7 +54,7 @@ fn answers_beyond_the_memory_limit_are_refused_until_others_are_read() {
         is_refused(&app, "GET", path, b"");
     }
     is_refused(&app, "POST", "/get/ns", br#"{"keys":["c"]}"#);
-    // One that is being sent already costs little more, and small ones nothing.
+    // A value that is being sent already costs little more, and small ones cost nothing.
     for _ in 0..20 {
         readers.push(begin(&app, "GET", "/kv/ns/a", b""));
     }
@@ -79,7 +79,7 @@ fn answers_beyond_the_memory_limit_are_refused_until_others_are_read() {
 }
 
 #[test]
-fn a_single_answer_may_be_larger_than_the_memory() {
+fn a_single_answer_may_exceed_the_memory_limit() {
     let app = with(1 << 20);
     app.post("/kv/ns/a", vec![b'a'; LARGE]);
     assert!(app.value("/kv/ns/a") == vec![b'a'; LARGE]);
@@ -95,15 +95,15 @@ fn a_key_requested_many_times_is_held_once() {
     let app = with(32 << 20);
     let value = vec![1; 48 << 10];
     app.post("/kv/ns/k", &value);
-    // Beside this one there is no room for all of them.
+    // With this copy, further ones would exceed the limit.
     app.post("/kv/ns/large", vec![b'x'; LARGE]);
     let _unread = begin(&app, "GET", "/kv/ns/large", b"");
     let keys: Value = (0..300).map(|_| json!("k")).collect();
     let body = json!({ "keys": keys }).to_string();
     let answer = app.connect().ask("POST", "/get/ns", "", body.as_bytes());
     assert_eq!(answer.status, 200);
-    let told: Value = serde_json::from_slice(&answer.body).expect("JSON");
-    let items = told["items"].as_array().expect("a list");
+    let body: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    let items = body["items"].as_array().expect("a list");
     assert_eq!(items.len(), 300);
     let expected = URL_SAFE_NO_PAD.encode(&value);
     assert!(items.iter().all(|item| item["value64"] == expected));
@@ -115,7 +115,7 @@ fn a_page_is_bounded_by_its_own_size() {
     for key in 0..40 {
         app.post(&format!("/kv/ns/{key:02}"), vec![key; 100 << 10]);
     }
-    let (mut cursor, mut told) = (String::new(), BTreeSet::new());
+    let (mut cursor, mut listed) = (String::new(), BTreeSet::new());
     loop {
         let answer = app.ask("GET", &format!("/kv/ns?values=true{cursor}"));
         assert!(answer.body.len() < 1_200 << 10, "{}", answer.body.len());
@@ -129,8 +129,8 @@ fn a_page_is_bounded_by_its_own_size() {
                 Some(text) => URL_SAFE_NO_PAD.decode(text).expect("base64"),
                 None => item["value"].as_str().expect("a value").into(),
             };
-            assert!(value == vec![key; 100 << 10] && told.insert(key));
-            // Whichever is shorter.
+            assert!(value == vec![key; 100 << 10] && listed.insert(key));
+            // The shorter of both encodings.
             assert_eq!(item["value64"].is_string(), key < b' ' || key == b'"');
         }
         match page["cursor"].as_str() {
@@ -138,11 +138,11 @@ fn a_page_is_bounded_by_its_own_size() {
             None => break,
         }
     }
-    assert_eq!(told.len(), 40);
+    assert_eq!(listed.len(), 40);
 }
 
 #[test]
-fn exports_that_are_not_read_hold_no_thread_and_others_are_served() {
+fn unread_exports_block_no_other_request() {
     let app = with(64 << 20);
     for key in 0..16 {
         app.post(&format!("/kv/ns/{key}"), vec![b'x'; LARGE / 16]);

@@ -1,4 +1,4 @@
-//! Header fields of every answer: what caches may do with it, what it depends on, and who may load it.
+//! Header fields of every answer: `Cache-Control`, `Vary`, and the fields that keep other sites from loading it.
 
 use akvs_http::{Options, Right};
 
@@ -6,7 +6,7 @@ use crate::tokens::{options, token};
 use akvs_testing::raw::{Answer, Connection, request};
 use akvs_testing::server::TestServer;
 
-/// The head of the answer to a request, whose body may have no end.
+/// Returns the head of the answer to a request, whose body may have no end.
 fn head(mut connection: Connection, method: &str, path: &str, headers: &str) -> Answer {
     connection.send(request(method, path, headers, b""));
     connection.head().expect("a head")
@@ -15,7 +15,7 @@ fn head(mut connection: Connection, method: &str, path: &str, headers: &str) -> 
 const JSON: &str = "Accept: application/json\r\n";
 const LINES: &str = "Accept: application/x-ndjson\r\n";
 const HTML: &str = "Accept: text/html\r\n";
-/// A request, the status of its answer, what caches may do with it, and what it depends on.
+/// A request, the status of its answer, its `Cache-Control`, and its `Vary`.
 const ANSWERS: [(&str, &str, u16, &str, Option<&str>); 39] = [
     ("/kv/n/k", "", 200, "no-cache", None),
     ("/kv/n/~64/aw", "", 200, "no-cache", None),
@@ -77,12 +77,12 @@ const ANSWERS: [(&str, &str, u16, &str, Option<&str>); 39] = [
 ];
 
 #[test]
-fn a_read_has_cache_control() {
+fn every_answer_has_cache_control_and_vary() {
     let app = TestServer::start();
     app.post("/kv/n/k", "v");
     for (path, headers, status, cache, vary) in ANSWERS {
         for method in ["GET", "HEAD"] {
-            // A range has no meaning for it.
+            // A range is ignored here.
             if method == "HEAD" && headers.starts_with("Range") {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Section 3, conditions: what must hold for a write to be done, and for a value to be sent.
+//! Section 4.2 and 4.3, preconditions of writes and reads.
 
 use akvs_client::{Code, IfChanged, Revision};
 
@@ -40,7 +40,7 @@ fn if_match_any_needs_an_existing_key() {
 }
 
 #[test]
-fn if_match_wants_the_current_revision() {
+fn if_match_requires_the_current_revision() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -61,7 +61,7 @@ fn if_match_wants_the_current_revision() {
 }
 
 #[test]
-fn if_match_takes_a_list() {
+fn if_match_accepts_a_list() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -77,7 +77,7 @@ fn if_match_takes_a_list() {
 }
 
 #[test]
-fn a_list_may_have_any_spelling_and_go_over_lines() {
+fn a_list_may_have_any_spelling_and_span_lines() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for form in [
@@ -188,7 +188,7 @@ fn of_many_concurrent_if_match_writers_exactly_one_wins() {
                 }
             }
             let [winner] = won[..] else { panic!("{won:?}") };
-            // Who lost is told which revision won.
+            // Each losing writer receives the winning revision.
             assert_eq!(seen, [winner; 31]);
             current = winner;
         }
@@ -244,7 +244,7 @@ fn if_none_match_on_a_read_is_304_without_a_body_if_unchanged() {
             assert_eq!(answer.header("ETag"), Some(tag), "{method} {condition}");
         }
     }
-    // A body after any of them would stand where this answer begins.
+    // If any of them had a body, this answer would begin with it.
     let answer = connection.ask("GET", "/kv/ns/key", "If-None-Match: \"0\"\r\n", b"");
     assert_eq!(answer.summary(), (200, "hello"));
 }

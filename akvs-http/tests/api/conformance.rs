@@ -1,4 +1,4 @@
-//! The cases of every layer, through the client over HTTP.
+//! The conformance cases of all layers, by the client over HTTP.
 
 use akvs_client::Namespace;
 use akvs_core::conformance::Subject;

@@ -1,10 +1,10 @@
-//! What a connection survives, and in which order it is answered.
+//! Errors that leave a connection usable, and the order of answers.
 
 use akvs_testing::raw::request;
 use akvs_testing::server::TestServer;
 
 #[test]
-fn a_connection_survives_errors_with_a_small_body() {
+fn a_connection_stays_open_after_errors_with_a_small_body() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for (method, path, headers, status) in [
@@ -30,7 +30,7 @@ fn a_connection_survives_errors_with_a_small_body() {
 }
 
 #[test]
-fn a_connection_survives_errors_outside_of_the_keys_with_a_small_body() {
+fn a_connection_stays_open_after_errors_on_other_paths_with_a_small_body() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for path in ["/ping", "/livez", "/readyz", "/", "/kv/ns/key"] {
@@ -63,7 +63,7 @@ fn an_unexpected_body_leaves_the_connection_usable_or_closes_it() {
 }
 
 #[test]
-fn a_read_after_a_write_in_one_packet_sees_it() {
+fn a_read_pipelined_after_a_write_returns_it() {
     let app = TestServer::start();
     for round in 0..200 {
         let (path, value) = (format!("/kv/ns/{round}"), format!("value {round}"));
@@ -117,7 +117,7 @@ fn pipelined_bodies_larger_than_any_read_buffer_are_answered() {
 }
 
 #[test]
-fn an_answered_write_is_seen_by_every_other_connection() {
+fn an_answered_write_is_visible_on_every_connection() {
     let app = TestServer::start();
     let (mut writer, mut reader) = (app.connect(), app.connect());
     for round in 0..200 {
@@ -170,7 +170,7 @@ fn a_body_that_is_cut_off_stores_nothing() {
 }
 
 #[test]
-fn a_client_that_wants_the_connection_closed_gets_its_answer_first() {
+fn connection_close_is_honoured_after_the_answer() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let answer = connection.ask("POST", "/kv/ns/key", "Connection: close\r\n", b"hello");

@@ -1,4 +1,4 @@
-//! Section 4, expiry: how a deadline is set, kept and cleared, and that from then on the key is gone everywhere.
+//! Section 5, expiry: how a deadline is set, kept and cleared, and that an expired key does not exist for any request.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use akvs_server::{Clock, SystemClock};
 
 use akvs_testing::server::{TestServer, block_on};
 
-/// Times to live that are none.
+/// Invalid times to live.
 const BAD_TTLS: [&str; 15] = [
     "",
     "0",
@@ -47,7 +47,7 @@ fn a_ttl_is_in_seconds_or_has_a_unit() {
 }
 
 #[test]
-fn a_ttl_means_the_same_everywhere() {
+fn a_ttl_has_the_same_syntax_in_every_request() {
     let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     let mut post = |path: &str, body: &str| connection.ask("POST", path, "", body.as_bytes());
@@ -88,7 +88,7 @@ fn a_ttl_means_the_same_everywhere() {
 }
 
 #[test]
-fn a_ttl_that_is_none_is_400_naming_it_and_stores_nothing() {
+fn an_invalid_ttl_is_400_with_its_text_and_stores_nothing() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for op in ["", "op=add&", "op=append&", "op=touch&"] {
@@ -112,7 +112,7 @@ fn a_ttl_that_is_none_is_400_naming_it_and_stores_nothing() {
 }
 
 #[test]
-fn a_ttl_that_ends_too_far_away_is_400_and_stores_nothing() {
+fn a_ttl_past_the_year_9999_is_400_and_stores_nothing() {
     let app = TestServer::start();
     for ttl in ["18446744073709551615ms", "999999999999", "9999999d"] {
         let answer = app.post(&format!("/kv/ns/key?ttl={ttl}"), "1");
@@ -150,7 +150,7 @@ fn expires_is_on_reads_and_on_the_201_in_rfc_3339_with_milliseconds() {
 }
 
 #[test]
-fn a_key_that_stays_has_no_expires() {
+fn a_key_without_a_deadline_has_no_expires() {
     let app = TestServer::start();
     let created = app.post("/kv/ns/key", "1");
     assert_eq!(created.header("AKVS-Expires"), None);
@@ -183,7 +183,7 @@ fn a_plain_overwrite_clears_the_deadline_and_keep_keeps_it() {
 }
 
 #[test]
-fn keep_of_a_missing_or_a_lasting_key_lasts() {
+fn keep_without_a_previous_deadline_sets_none() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -194,7 +194,7 @@ fn keep_of_a_missing_or_a_lasting_key_lasts() {
 }
 
 #[test]
-fn a_key_is_there_until_its_last_millisecond_and_then_gone_for_reads() {
+fn a_key_is_readable_until_its_deadline_to_the_millisecond() {
     let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     let path = "/kv/ns/key?ttl=1500ms";
@@ -207,14 +207,14 @@ fn a_key_is_there_until_its_last_millisecond_and_then_gone_for_reads() {
             (answer.status, answer.header("ETag").is_some())
         })
     };
-    let there = [(200, true), (206, true), (416, true), (304, true)];
-    assert_eq!(statuses(), there);
+    let existing = [(200, true), (206, true), (416, true), (304, true)];
+    assert_eq!(statuses(), existing);
     clock.advance(1);
     assert_eq!(statuses(), [(404, false); 4]);
 }
 
 #[test]
-fn a_key_past_its_deadline_is_gone_for_conditions() {
+fn an_expired_key_does_not_exist_for_conditions() {
     let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -242,13 +242,13 @@ fn a_key_past_its_deadline_is_gone_for_conditions() {
         }
         let look = namespace.get_if_changed::<u8>("key", revision).await;
         assert_eq!(look.unwrap(), IfChanged::Missing);
-        let anew = namespace.set("key", &3).if_absent().await.unwrap();
-        assert!(!anew.existed);
+        let created = namespace.set("key", &3).if_absent().await.unwrap();
+        assert!(!created.existed);
     });
 }
 
 #[test]
-fn a_key_past_its_deadline_is_gone_for_operations() {
+fn an_expired_key_does_not_exist_for_operations() {
     let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -267,7 +267,7 @@ fn a_key_past_its_deadline_is_gone_for_operations() {
         let day = Duration::from_secs(86_400);
         assert!(namespace.touch("touch").ttl(day).await.unwrap().is_none());
         assert!(namespace.get_bytes("touch").await.unwrap().is_none());
-        // What was made anew lasts.
+        // The key that was created again has no deadline.
         clock.advance(100_000_000);
         for key in ["set", "keep", "add", "append"] {
             let entry = namespace.get_bytes(key).await.unwrap();
@@ -277,7 +277,7 @@ fn a_key_past_its_deadline_is_gone_for_operations() {
 }
 
 #[test]
-fn a_key_ends_on_time_by_the_clock_of_the_machine() {
+fn a_key_expires_on_time_by_the_system_clock() {
     let app = TestServer::on_disk();
     let clock = SystemClock::new();
     let now = || SystemTime::UNIX_EPOCH + Duration::from_millis(clock.now().as_millis());
@@ -288,9 +288,9 @@ fn a_key_ends_on_time_by_the_clock_of_the_machine() {
         loop {
             let before = now();
             let found = namespace.get_bytes("key").await.unwrap().is_some();
-            // In between, either may be right.
-            assert!(found || now() >= expires, "gone too early");
-            assert!(!found || before < expires, "there too late");
+            // Between the two times, either answer is correct.
+            assert!(found || now() >= expires, "expired too early");
+            assert!(!found || before < expires, "expired too late");
             if before >= expires {
                 break;
             }
@@ -300,7 +300,7 @@ fn a_key_ends_on_time_by_the_clock_of_the_machine() {
 }
 
 #[test]
-fn the_client_is_exact_to_the_millisecond() {
+fn the_client_sends_and_returns_deadlines_to_the_millisecond() {
     let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -317,8 +317,8 @@ fn the_client_is_exact_to_the_millisecond() {
 }
 
 #[test]
-fn the_client_refuses_no_time_at_all_before_anything_is_sent() {
-    // Nobody listens there: what is sent fails in another way.
+fn the_client_refuses_a_ttl_of_zero_before_it_sends_anything() {
+    // No server listens there: a request that is sent fails with another error.
     let client = Client::new("http://127.0.0.1:1").unwrap();
     let namespace = client.namespace("ns").unwrap();
     block_on(async {

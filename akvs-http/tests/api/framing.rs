@@ -1,13 +1,13 @@
-//! Requests whose end is not sure: they are refused and the connection is closed, so that nothing can be hidden from
-//! a proxy in front (RFC 9112, section 11.2).
+//! Requests whose end is ambiguous: they are refused and the connection is closed, so that no request can be hidden
+//! from a proxy in front of the server (RFC 9112, section 11.2).
 
 use akvs_testing::server::TestServer;
 
-/// A request that must not be seen, where the one before it is misread.
+/// A request that must not be read: it would be if the end of the one before it were misread.
 const HIDDEN: &str = "POST /kv/ns/hidden HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx";
 
-/// Sends a head with these fields, then a body, then the hidden request; gives the status of the one answer, if there
-/// is one, and sees that the connection ends and that nothing is stored.
+/// Sends a head with these fields, then a body, then the hidden request. Returns the status of the only answer, if
+/// there is one, and asserts that the connection is closed and that nothing is stored.
 fn refusal(app: &TestServer, fields: &str, body: &str) -> Option<u16> {
     let mut connection = app.connect();
     let head = format!("POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
@@ -29,7 +29,7 @@ fn assert_refused(app: &TestServer, fields: &str, body: &str) {
 }
 
 #[test]
-fn a_length_that_is_no_number_is_refused() {
+fn a_content_length_that_is_not_a_number_is_refused() {
     let app = TestServer::start();
     for length in [
         "abc",
@@ -48,14 +48,14 @@ fn a_length_that_is_no_number_is_refused() {
 }
 
 #[test]
-fn lengths_that_differ_are_refused() {
+fn different_content_lengths_are_refused() {
     let app = TestServer::start();
     assert_refused(&app, "Content-Length: 5\r\nContent-Length: 6\r\n", "hello");
     assert_refused(&app, "Content-Length: 5, 6\r\n", "hello");
 }
 
 #[test]
-fn a_length_with_a_transfer_encoding_is_refused() {
+fn a_content_length_with_a_transfer_encoding_is_refused() {
     let app = TestServer::start();
     let chunks = "5\r\nhello\r\n0\r\n\r\n";
     for fields in [
@@ -92,7 +92,7 @@ fn a_transfer_encoding_that_does_not_end_in_chunked_is_refused() {
 }
 
 #[test]
-fn a_field_that_is_written_badly_is_refused() {
+fn a_malformed_field_is_refused() {
     let app = TestServer::start();
     for fields in [
         "Content-Length : 5\r\n",
@@ -108,7 +108,7 @@ fn a_field_that_is_written_badly_is_refused() {
 }
 
 #[test]
-fn a_chunk_that_is_written_badly_stores_nothing_and_ends_the_connection() {
+fn a_malformed_chunk_stores_nothing_and_closes_the_connection() {
     let app = TestServer::start();
     for chunks in [
         "x\r\nhello\r\n0\r\n\r\n",

@@ -1,5 +1,5 @@
-//! Section 8, names under which a server without tokens may be asked: a page of another site whose name leads to this
-//! machine (DNS rebinding) gets nothing.
+//! Section 14.1, host names: a server without tokens refuses names that another site can have, so that a page of that
+//! site whose name resolves to this machine (DNS rebinding) gets no data.
 
 use akvs_http::{Options, Right};
 
@@ -15,14 +15,14 @@ fn ask(mut connection: Connection, request: &str) -> Answer {
     connection.answer_to(method)
 }
 
-/// The status of a request whose target and further lines are these.
+/// Returns the status of the answer to a request with this target and these header lines.
 fn status(app: &TestServer, target: &str, lines: &str) -> u16 {
     let request = format!("GET {target} HTTP/1.1\r\n{lines}");
     ask(app.connect(), &request).status
 }
 
 #[test]
-fn nothing_is_answered_to_the_name_of_another_site() {
+fn a_host_of_another_site_is_refused() {
     let app = TestServer::start();
     app.post("/kv/n/k", "v");
     for (method, path, body) in [
@@ -73,7 +73,7 @@ fn nothing_is_answered_to_the_name_of_another_site() {
                 "{detail}"
             );
         }
-        // It is there for the next request.
+        // The connection stays open for the next request.
         assert_eq!(
             connection.ask("GET", "/ping", "", b"").status,
             200,
@@ -82,13 +82,13 @@ fn nothing_is_answered_to_the_name_of_another_site() {
     }
     assert_eq!(app.value("/kv/n/k"), b"v");
     assert_eq!(app.namespaces(), ["n"]);
-    // A client that asks before it sends a body is told before.
+    // A client with `Expect: 100-continue` is refused before it sends the body.
     let request = "POST /kv/n/k HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 5\r\nExpect: 100-continue\r\n";
     assert_eq!(ask(app.connect(), request).status, 421);
 }
 
 #[test]
-fn names_that_no_other_site_can_have_are_answered() {
+fn hosts_that_no_other_site_can_have_are_accepted() {
     let app = TestServer::with(Options {
         hosts: vec!["db.example.com".into()],
         ..Options::default()
@@ -115,7 +115,7 @@ fn names_that_no_other_site_can_have_are_answered() {
 }
 
 #[test]
-fn the_name_in_the_target_is_the_one_that_counts() {
+fn the_host_in_the_target_takes_precedence() {
     let app = TestServer::start();
     for (target, host, expected) in [
         ("http://localhost/version", "localhost", 200),
@@ -129,7 +129,7 @@ fn the_name_in_the_target_is_the_one_that_counts() {
 }
 
 #[test]
-fn a_client_that_names_no_host_is_no_browser() {
+fn an_http_1_0_request_without_a_host_is_accepted() {
     let app = TestServer::start();
     for (lines, expected) in [
         ("", 200),
@@ -142,7 +142,7 @@ fn a_client_that_names_no_host_is_no_browser() {
 }
 
 #[test]
-fn http_2_is_judged_by_its_authority() {
+fn http_2_is_checked_by_its_authority() {
     let app = TestServer::start();
     block_on(async {
         for (authority, host, expected) in [
@@ -164,7 +164,7 @@ fn http_2_is_judged_by_its_authority() {
             let request = request.body(()).expect("a request");
             let (answer, _) = requests.send_request(request, true).expect("a stream");
             let status = answer.await.map(|answer| answer.status().as_u16());
-            // A server may also refuse two names that differ as no request at all.
+            // A server may also reject two names that differ as a malformed request.
             let is_refused = host.is_some() && !matches!(status, Ok(200));
             let is_expected = matches!(status, Ok(status) if status == expected);
             assert!(is_refused || is_expected, "{authority}: {status:?}");
@@ -173,7 +173,7 @@ fn http_2_is_judged_by_its_authority() {
 }
 
 #[test]
-fn a_unix_socket_has_no_name() {
+fn a_unix_socket_accepts_any_host() {
     let (_app, sockets) = TestServer::with_sockets(Options::default());
     for path in [sockets.unix(), sockets.owner()] {
         let request = "GET /version HTTP/1.1\r\nHost: any.example\r\n";
@@ -182,13 +182,13 @@ fn a_unix_socket_has_no_name() {
 }
 
 #[test]
-fn a_server_with_tokens_answers_to_any_name() {
+fn a_server_with_tokens_accepts_any_host() {
     let tokens = vec![token("t", &[Right::Read], &["*"])];
     let app = TestServer::with(options(tokens));
     let lines = "Host: any.example\r\nAuthorization: Bearer t\r\n";
     assert_eq!(status(&app, "/version", lines), 200);
     assert_eq!(status(&app, "/version", "Host: any.example\r\n"), 401);
-    // As soon as there are some.
+    // Once a server gets tokens, it accepts any host.
     let app = TestServer::start();
     assert_eq!(status(&app, "/version", lines), 421);
     let tokens = akvs_http::Tokens::new(vec![token("t", &[Right::Read], &["*"])]);

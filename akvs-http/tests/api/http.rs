@@ -1,11 +1,11 @@
-//! HTTP itself: what the framework decides for us, pinned down on bare sockets (RFC 9110, RFC 9112, RFC 9113).
+//! HTTP itself, on bare sockets (RFC 9110, RFC 9112, RFC 9113), including what the framework decides.
 
 mod chunks;
 mod endless;
 mod expect;
 mod frames;
-mod held;
 mod limits;
+mod memory;
 mod oversize;
 mod persistence;
 mod pipelines;

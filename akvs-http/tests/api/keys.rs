@@ -1,4 +1,4 @@
-//! Section 2, keys: any bytes, from the raw path.
+//! Section 2.2 and 2.3, keys: any bytes, from the raw path.
 
 use akvs_testing::server::{TestServer, block_on};
 
@@ -42,7 +42,7 @@ fn each_spelling_is_the_key_of_its_bytes() {
         let found = block_on(app.namespace("ns").get_bytes(key)).unwrap();
         assert_eq!(
             found
-                .unwrap_or_else(|| panic!("{path} is another key"))
+                .unwrap_or_else(|| panic!("{path} names another key"))
                 .value,
             value
         );
@@ -119,7 +119,7 @@ fn one_trailing_slash_after_a_key_is_dropped() {
 }
 
 #[test]
-fn a_query_is_no_part_of_the_key() {
+fn a_query_is_not_part_of_the_key() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "1");
     assert_eq!(app.post("/kv/ns/key?", "2").status, 201);
@@ -127,7 +127,7 @@ fn a_query_is_no_part_of_the_key() {
 }
 
 #[test]
-fn the_base64url_path_takes_every_method() {
+fn the_base64url_path_has_every_method() {
     let app = TestServer::start();
     let path = "/kv/ns/~64/YmFy";
     assert_eq!(app.ask("GET", path).summary(), (404, "Not Found"));
@@ -143,7 +143,7 @@ fn the_base64url_path_takes_every_method() {
 }
 
 #[test]
-fn the_base64url_path_takes_any_key() {
+fn the_base64url_path_names_any_key() {
     let app = TestServer::start();
     for (encoded, plain) in [
         ("Lg", "%2E"),
@@ -184,10 +184,10 @@ fn malformed_base64url_is_400() {
 }
 
 #[test]
-fn one_key_has_one_spelling_in_base64url() {
+fn a_key_has_exactly_one_spelling_in_base64url() {
     let app = TestServer::start();
     app.post("/kv/ns/~64/YQ", "a");
-    // The last two bits of the second letter mean nothing; other values than zero would be another name for `a`.
+    // The last two bits of the second letter are unused; values other than zero would be another name for `a`.
     assert_eq!(app.ask("GET", "/kv/ns/~64/YR").status, 400);
 }
 
@@ -208,7 +208,7 @@ fn a_key_has_at_most_1024_bytes_decoded() {
             );
         }
     }
-    // 1,024 and 1,025 bytes are 1,366 and 1,367 letters.
+    // 1,024 and 1,025 bytes have 1,366 and 1,367 letters.
     assert_eq!(
         app.post(&format!("/kv/ns/~64/{}", "A".repeat(1_366)), "")
             .status,
@@ -219,7 +219,7 @@ fn a_key_has_at_most_1024_bytes_decoded() {
 }
 
 #[test]
-fn the_whole_url_may_be_in_the_request_line() {
+fn a_target_in_absolute_form_names_the_same_key() {
     let app = TestServer::start();
     let url = format!("{}/kv/ns/a%2Fb", app.url());
     assert_eq!(app.post(&url, "absolute").status, 201);

@@ -1,10 +1,10 @@
-//! Section 5, the keys of a namespace: which are listed, in which order, over pages of any size.
+//! Section 8.1, lists of keys: which keys are listed, in which order, over pages of any size.
 
 use serde_json::{Value, json};
 
 use akvs_testing::server::TestServer;
 
-/// A path's document.
+/// Returns the document of a path.
 pub(crate) fn document(app: &TestServer, path: &str) -> Value {
     let answer = app.ask("GET", path);
     assert_eq!(answer.status, 200, "GET {path}: {answer:?}");
@@ -12,7 +12,7 @@ pub(crate) fn document(app: &TestServer, path: &str) -> Value {
     serde_json::from_slice(&answer.body).expect("a document")
 }
 
-/// The keys and prefixes of all pages, in the order in which they were told.
+/// Returns the keys and prefixes of all pages, in the order of the pages.
 fn all(app: &TestServer, path: &str) -> (Vec<String>, Vec<String>) {
     let (mut keys, mut prefixes) = (Vec::new(), Vec::new());
     let mut cursor = String::new();
@@ -79,7 +79,7 @@ fn keys_are_in_the_order_of_their_unsigned_bytes_and_of_one_namespace_only() {
 }
 
 #[test]
-fn bounds_cut_a_list_whatever_the_pages_and_the_direction() {
+fn bounds_limit_a_list_in_both_directions_and_pages_of_any_size() {
     for app in [TestServer::start(), TestServer::on_disk()] {
         let keys = ["a", "a%00", "aa", "ab", "abc", "b", "ba", "c"];
         fill(&app, &keys);
@@ -172,7 +172,7 @@ fn own(texts: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_group_at_the_very_end_and_one_that_is_no_text_end_a_list() {
+fn a_list_ends_after_a_last_group_of_the_greatest_bytes_or_of_no_text() {
     let app = TestServer::start();
     fill(&app, &["a", "%FF%FFa", "%FF%FFb", "%FFx"]);
     for limit in [1, 2, 9] {
@@ -202,7 +202,7 @@ fn a_group_at_the_very_end_and_one_that_is_no_text_end_a_list() {
 }
 
 #[test]
-fn the_last_full_page_is_known_to_be_the_last() {
+fn a_full_last_page_has_no_cursor() {
     let app = TestServer::start();
     fill(&app, &["a", "b", "c"]);
     for reverse in ["false", "true"] {
@@ -244,7 +244,7 @@ fn a_page_is_bounded_by_bytes_and_has_at_least_one_item() {
         all(&app, "/kv/ns?values=true").0,
         ["0", "1", "2", "3", "4", "5", "9"]
     );
-    // Values that are not told take no room.
+    // Values that are not returned do not count.
     assert_eq!(
         document(&app, "/kv/ns")["items"].as_array().unwrap().len(),
         7
@@ -252,7 +252,7 @@ fn a_page_is_bounded_by_bytes_and_has_at_least_one_item() {
 }
 
 #[test]
-fn a_key_that_exists_throughout_is_listed_once() {
+fn a_key_that_exists_during_the_whole_list_is_listed_once() {
     for reverse in ["false", "true"] {
         let app = TestServer::start();
         let names: Vec<String> = (0..40).map(|number| format!("{number:02}")).collect();
@@ -269,7 +269,7 @@ fn a_key_that_exists_throughout_is_listed_once() {
                 break;
             };
             cursor = format!("&cursor={next}");
-            // The key at which the page ended, new ones around it, and another revision of all.
+            // Deletes the key at which the page ended, adds keys around it, and writes all others again.
             let last = found.last().unwrap().clone();
             app.ask("DELETE", &format!("/kv/ns/{last}"));
             fill(&app, &[&format!("{last}-{round}"), &format!("{round:02}")]);
@@ -308,7 +308,7 @@ fn expired_keys_are_not_listed_and_the_list_continues() {
 }
 
 #[test]
-fn a_changed_cursor_and_one_of_another_list_are_refused() {
+fn a_changed_cursor_and_a_cursor_of_another_list_are_refused() {
     let app = TestServer::start();
     fill(&app, &["a", "b", "c", "d"]);
     app.post("/kv/other/a", "v");

@@ -1,4 +1,4 @@
-//! Section 3, `Prefer: wait=N` with `If-None-Match`: a read that waits until there is something new.
+//! Section 7, `Prefer: wait=N` with `If-None-Match`: a read that waits for a change.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use akvs_testing::raw::{Answer, Connection, request};
 use akvs_testing::server::TestServer;
 
-/// Longer than anything here takes; a waiter that is not woken answers 304 after it.
+/// Longer than any test takes; a read that is not woken answers 304 after it.
 const WAIT: u64 = 15;
 
-/// A connection that has read the key, and what it read.
+/// Returns a connection that has read the key, and the revision.
 fn reader(app: &TestServer, path: &str) -> (Connection, u64) {
     let mut connection = app.connect();
     let answer = connection.ask("GET", path, "", b"");
@@ -22,7 +22,7 @@ fn wait_for(known: u64, wait: impl std::fmt::Display) -> String {
     format!("If-None-Match: \"{known}\"\r\nPrefer: wait={wait}\r\n")
 }
 
-/// A connection that waits for another revision of a key.
+/// Returns a connection that waits for another revision of a key, and the known revision.
 fn waiter(app: &TestServer, path: &str) -> (Connection, u64) {
     let (mut connection, known) = reader(app, path);
     connection.send(request("GET", path, &wait_for(known, WAIT), b""));
@@ -53,7 +53,7 @@ fn a_long_poll_with_another_revision_is_answered_at_once() {
 }
 
 #[test]
-fn it_is_304_when_nothing_has_changed_for_so_long() {
+fn a_long_poll_without_a_change_is_304_after_the_wait() {
     let app = TestServer::start();
     app.post("/kv/ns/key?ttl=1h", "value");
     let (mut connection, known) = reader(&app, "/kv/ns/key");
@@ -72,13 +72,13 @@ fn it_is_304_when_nothing_has_changed_for_so_long() {
             }
         }
     }
-    // The connection is as good as before.
+    // The connection stays usable.
     let answer = connection.ask("GET", "/kv/ns/key", "", b"");
     assert_eq!((answer.summary(), applied(&answer)), ((200, "value"), None));
 }
 
 #[test]
-fn every_change_of_the_key_is_answered() {
+fn every_kind_of_change_ends_a_long_poll() {
     let app = TestServer::start();
     let mut writer = app.connect();
     for (method, query, body) in [
@@ -102,7 +102,7 @@ fn every_change_of_the_key_is_answered() {
 }
 
 #[test]
-fn that_the_key_is_gone_is_answered() {
+fn a_deleted_expired_or_dropped_key_ends_a_long_poll() {
     let (app, clock) = TestServer::with_clock();
     let mut writer = app.connect();
     for round in 0..20 {
@@ -114,21 +114,21 @@ fn that_the_key_is_gone_is_answered() {
                 "drop" => drop(writer.ask("DELETE", "/kv/ns?confirm=ns", "", b"")),
                 _ => {
                     clock.advance(1_000);
-                    // So that the server looks at the clock.
+                    // The request makes the server check the clock.
                     writer.ask("POST", "/kv/other/key", "", b"");
                 }
             }
             let answer = connection.answer();
             assert_eq!(answer.summary(), (404, "Not Found"), "{end} {round}");
             assert_eq!(answer.header("ETag"), None);
-            // The connection is as good as before.
+            // The connection stays usable.
             assert_eq!(connection.ask("GET", "/ping", "", b"").status, 200);
         }
     }
 }
 
 #[test]
-fn other_changes_are_not_answered() {
+fn changes_of_other_keys_do_not_end_a_long_poll() {
     let app = TestServer::start();
     for key in ["ns/key", "ns/keys", "ns/ke", "other/key"] {
         app.post(&format!("/kv/{key}"), "old");
@@ -142,7 +142,7 @@ fn other_changes_are_not_answered() {
         }
     }
     writer.ask("DELETE", "/kv/other?confirm=other", "", b"");
-    // Written as it was, which makes no difference.
+    // Written again with the same value.
     let stored = writer.ask("POST", "/kv/ns/key", "", b"old").revision();
     let answer = connection.answer();
     assert_eq!(
@@ -162,7 +162,7 @@ fn all_long_polls_of_a_key_are_answered() {
         let request = request("GET", "/kv/ns/key", &wait_for(stored, WAIT), b"");
         for (number, waiter) in waiters.iter_mut().enumerate() {
             waiter.send(&request);
-            // Before some of them wait, and after others do.
+            // Some long polls wait before the write, others start after it.
             if number == 10 * round - 5 {
                 let value = round.to_string();
                 stored = writer
@@ -179,7 +179,7 @@ fn all_long_polls_of_a_key_are_answered() {
 }
 
 #[test]
-fn no_change_is_missed_between_reading_and_waiting() {
+fn no_change_between_the_read_and_the_wait_is_missed() {
     let app = TestServer::start();
     let (mut waiter, mut writer) = (app.connect(), app.connect());
     let mut known = writer.ask("POST", "/kv/ns/key", "", b"").revision();
@@ -196,7 +196,7 @@ fn no_change_is_missed_between_reading_and_waiting() {
 fn a_long_poll_waits_at_most_a_minute() {
     let app = TestServer::start();
     let known = app.post("/kv/ns/key", "").revision();
-    for (wait, told) in [
+    for (wait, expected) in [
         ("60", "wait=60"),
         ("61", "wait=60"),
         ("18446744073709551615", "wait=60"),
@@ -205,7 +205,7 @@ fn a_long_poll_waits_at_most_a_minute() {
         let answer = connection.ask("GET", "/kv/ns/key", &wait_for(known + 1, wait), b"");
         assert_eq!(
             (answer.status, applied(&answer)),
-            (200, Some(told)),
+            (200, Some(expected)),
             "{wait}"
         );
     }
@@ -265,7 +265,7 @@ fn a_long_poll_without_a_tag_does_not_wait() {
     let begun = Instant::now();
     let answer = connection.ask("GET", "/kv/ns/key", "Prefer: wait=30\r\n", b"");
     assert_eq!((answer.summary(), applied(&answer)), ((200, "value"), None));
-    // It is no read, so that nobody waits.
+    // The request is a write, so it does not wait.
     let answer = connection.ask("POST", "/kv/ns/key", "Prefer: wait=30\r\n", b"");
     assert_eq!((answer.status, applied(&answer)), (201, None));
     assert!(begun.elapsed() < Duration::from_secs(10));
@@ -302,7 +302,7 @@ fn a_stop_answers_all_waiting_requests() {
     app.end_watches();
     for (waiter, known) in &mut waiters {
         let answer = waiter.answer();
-        // Who came too late to wait is told to come back.
+        // A long poll that came too late to wait is refused with `closing`.
         match answer.status {
             304 => assert_eq!(answer.revision(), *known),
             other => assert_eq!(answer.refusal(), (503, "closing".into()), "{other}"),

@@ -1,27 +1,33 @@
-//! The contract of the HTTP API, sentence by sentence, against a server in this process.
+//! The contract of the HTTP API (`docs/http-api.md`), tested against a server in this process.
 //!
 //! | section | modules |
 //! | --- | --- |
-//! | 1. The original surface | `original` |
-//! | 2. Names, keys, values | `keys`, `values` |
-//! | 3. Revisions and conditions | `revisions`, `conditions`, `preconditions`, `ranges`, `long_poll` |
-//! | 4. Expiry, arithmetic | `expiry`, `operations` |
-//! | 5. Namespaces and keys | `namespaces`, `settings`, `listing`, `ndjson`, `quotas` |
-//! | 6. Many at once | `transactions`, `multi_get`, `transfer` |
-//! | 7. Watching | `watch` |
-//! | 8. Who may | `tokens`, `tls`, `hosts` |
-//! | 9. Problems | `problems` |
-//! | 10. The rest | `metrics`, `version`, `openapi`, `page` |
-//! | HTTP itself | `http`, `connections`, `framing`, `unix`, `caches`, `answers` |
-//! | The owner's own | `admin` |
-//! | Every layer | `conformance` |
+//! | 1.5 Header fields of every answer | `caches` |
+//! | 2. Namespaces, keys and values | `keys`, `values`, `namespaces` |
+//! | 3. One key | `basics`, `ranges` |
+//! | 4. Revisions and preconditions | `revisions`, `conditions`, `preconditions` |
+//! | 5. Expiry | `expiry` |
+//! | 6. Add, append, touch | `operations` |
+//! | 7. Waiting for a change | `long_poll` |
+//! | 8. Lists of keys | `listing`, `ndjson` |
+//! | 9. Namespaces and settings | `namespaces`, `settings`, `quotas` |
+//! | 10. Reading many keys | `multi_get` |
+//! | 11. Transactions | `transactions` |
+//! | 12. Watching | `watch` |
+//! | 13. Export and import | `transfer` |
+//! | 14. Access control | `hosts`, `tokens`, `tls`, `admin` |
+//! | 15. Health, metrics, version | `metrics`, `version`, `openapi` |
+//! | 16. Errors | `problems` |
+//! | 17. Limits | `answers`, `http`, `transfer` |
+//! | 18. HTTP versions and connections | `http`, `connections`, `framing`, `unix` |
+//! | the admin page | `page` |
 //!
-//! What a client sees goes through the client; what depends on bytes goes through a bare socket. `app` is the server of
-//! a test, `raw` the socket, `scripted` a server that does what no AKVS does, `stepping`
-//! an engine that stops where a test wants.
+//! `conformance` has the cases of all layers. `stepping` is an engine that pauses within a commit. Tests use the typed
+//! client for what a client sees, and a bare socket (`akvs_testing::raw`) where bytes matter.
 
 mod admin;
 mod answers;
+mod basics;
 mod caches;
 mod conditions;
 mod conformance;
@@ -39,7 +45,6 @@ mod namespaces;
 mod ndjson;
 mod openapi;
 mod operations;
-mod original;
 mod page;
 mod preconditions;
 mod problems;

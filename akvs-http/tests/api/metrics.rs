@@ -1,4 +1,4 @@
-//! Section 10, `/metrics`: everything is counted, exactly, and nothing that clients send makes it grow.
+//! Section 15.2, `/metrics`: every event is counted exactly, and requests cannot add metrics.
 
 mod store;
 mod text;
@@ -11,7 +11,7 @@ use self::text::Scrape;
 use akvs_testing::raw::{ANSWER_TIMEOUT, Connection, request};
 use akvs_testing::server::TestServer;
 
-/// Every family, and its type.
+/// Every family, with its type.
 const FAMILIES: [(&str, &str); 38] = [
     ("akvs_build_info", "gauge"),
     ("akvs_bytes", "gauge"),
@@ -59,32 +59,35 @@ fn scrape(connection: &mut Connection) -> Scrape {
     Scrape::read(answer.text())
 }
 
-/// Asks until it is so, which comes by itself.
-#[expect(clippy::disallowed_methods, reason = "a test's patience is real time")]
-fn until(connection: &mut Connection, is_so: impl Fn(&Scrape) -> bool) -> Scrape {
+/// Scrapes until the condition holds.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the timeout of a test is real time"
+)]
+fn until(connection: &mut Connection, condition: impl Fn(&Scrape) -> bool) -> Scrape {
     let start = Instant::now();
     loop {
         let found = scrape(connection);
-        if is_so(&found) {
+        if condition(&found) {
             return found;
         }
         assert!(
             start.elapsed() < ANSWER_TIMEOUT,
-            "it did not come: {found:#?}"
+            "the condition does not hold: {found:#?}"
         );
     }
 }
 
 #[test]
-fn every_family_is_of_its_type() {
+fn every_family_has_its_type() {
     let app = TestServer::on_disk();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/key", "", b"value");
     connection.ask("GET", "/kv/ns/key", "", b"");
     let found = scrape(&mut connection);
-    let told = found.families.iter();
-    let told: Vec<_> = told.map(|(name, kind)| (&**name, &**kind)).collect();
-    assert_eq!(told, FAMILIES);
+    let page = found.families.iter();
+    let page: Vec<_> = page.map(|(name, kind)| (&**name, &**kind)).collect();
+    assert_eq!(page, FAMILIES);
     for name in found
         .families
         .keys()
@@ -149,7 +152,7 @@ fn requests_are_counted_exactly_by_route_method_and_status() {
         (count("key"), count("other"), count("ping")),
         (25.0, 6.0, 5.0)
     );
-    // That it was asked itself it knows only afterwards.
+    // A scrape counts itself only afterwards.
     assert_eq!(found.requests("metrics", "GET", "200"), 0.0);
     let found = scrape(&mut connection);
     assert_eq!(found.requests("metrics", "GET", "200"), 1.0);
@@ -195,7 +198,7 @@ fn requests_do_not_add_metrics() {
     send(0, 1);
     let few = send(1, 2);
     let many = send(2, 1_002);
-    // Buckets that nothing had fallen into are there as well.
+    // Buckets without observations are present as well.
     let names = |scrape: &Scrape| scrape.series.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&few), names(&many));
     assert_eq!(many.requests("other", "other", "404"), 1_002.0);
@@ -228,13 +231,13 @@ fn a_request_is_in_flight_until_it_is_answered_or_abandoned() {
         made.revision()
     );
     let mut waiting: Vec<Connection> = (0..2).map(|_| app.connect()).collect();
-    // Who goes with something unread is known to be gone; who only says no more may still read.
+    // A client that closes with unread bytes is detected; a client that only stops sending may still read.
     let ping = request("GET", "/ping", "", b"");
     waiting[0].send(&head);
     waiting[1].send([&ping, head.as_bytes()].concat());
     let in_flight = |found: &Scrape| found.get("akvs_http_requests_in_flight", []);
     let found = until(&mut connection, |found| {
-        // This one is the third.
+        // This request is the third.
         in_flight(found) == 3.0 && found.get("akvs_watchers", []) == 2.0
     });
     assert_eq!(found.get("akvs_http_requests_abandoned_total", []), 0.0);
@@ -265,14 +268,14 @@ fn a_watch_counts_once_its_head_is_sent() {
     assert_eq!(found.get("akvs_watchers", []), 1.0);
     assert_eq!(found.get("akvs_http_requests_in_flight", []), 1.0);
     drop(watching);
-    // Who has gone is noticed when there is something to tell, if only that there is nothing.
+    // A closed connection is detected at the next event or heartbeat.
     until(&mut connection, |found| {
         found.get("akvs_watchers", []) == 0.0
     });
 }
 
 #[test]
-fn openmetrics_is_sent_on_request_and_else_the_text_format() {
+fn openmetrics_is_sent_on_request_and_the_text_format_otherwise() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let accept = "Accept: application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.3\r\n";
@@ -295,7 +298,7 @@ fn openmetrics_is_sent_on_request_and_else_the_text_format() {
 }
 
 #[test]
-fn it_is_there_to_be_read_only() {
+fn metrics_are_read_only() {
     let app = TestServer::start();
     let head = app.ask("HEAD", "/metrics");
     assert_eq!((head.status, &head.body[..]), (200, &b""[..]));
@@ -308,7 +311,7 @@ fn it_is_there_to_be_read_only() {
 }
 
 #[test]
-fn a_token_reads_of_the_namespaces_that_it_reaches() {
+fn a_token_reads_the_metrics_of_its_namespaces() {
     let token = |name: &str, right| Token {
         name: name.into(),
         sha256: Token::hash(name),
@@ -337,7 +340,7 @@ fn a_token_reads_of_the_namespaces_that_it_reaches() {
     let found = Scrape::read(ask("reader").text());
     let named = found.values("akvs_namespace_bytes", "namespace");
     assert_eq!(named.into_iter().collect::<Vec<_>>(), ["mine", "mine2"]);
-    // What goes over all namespaces would tell of the others.
+    // Totals over all namespaces would disclose other namespaces.
     for total in [
         "akvs_namespaces",
         "akvs_keys",

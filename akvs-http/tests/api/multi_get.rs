@@ -1,4 +1,4 @@
-//! Section 6, many keys at once: in the asked order, nothing for a miss, and all of them of one moment.
+//! Section 10, reading many keys: in the requested order, with null for a missing key, all of one revision.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use akvs_testing::raw::{Answer, Connection};
 use akvs_testing::server::TestServer;
 
-/// Asks for keys of the namespace `ns`.
+/// Requests keys of the namespace `ns`.
 fn get(connection: &mut Connection, keys: &Value) -> Answer {
     let body = json!({"keys": keys}).to_string();
     connection.ask("POST", "/get/ns", "", body.as_bytes())
 }
 
-/// The same, which must be answered.
+/// Requests keys of the namespace `ns`, which must succeed, and returns the document.
 fn found(connection: &mut Connection, keys: &Value) -> Value {
     let answer = get(connection, keys);
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -26,7 +26,7 @@ fn found(connection: &mut Connection, keys: &Value) -> Value {
 fn items_are_in_the_requested_order_with_null_for_a_miss() {
     for app in [TestServer::with_clock().0, TestServer::on_disk()] {
         let mut connection = app.connect();
-        // Next to one that is asked for and missing.
+        // Next to a requested key that is missing.
         connection.ask("POST", "/kv/ns/missing%00", "", b"");
         let a = connection
             .ask("POST", "/kv/ns/a", "Content-Type: text/plain\r\n", b"one")
@@ -37,9 +37,9 @@ fn items_are_in_the_requested_order_with_null_for_a_miss() {
         let empty = connection.ask("POST", "/kv/ns/a%00", "", b"").revision();
         let keys =
             json!(["a", "missing", {"key64": "_w"}, "a", {"key": "a\0"}, {"key64": "YQ"}, "b"]);
-        let told = found(&mut connection, &keys);
-        assert_eq!(told["revision"], empty);
-        let items = told["items"].as_array().expect("a list");
+        let body = found(&mut connection, &keys);
+        assert_eq!(body["revision"], empty);
+        let items = body["items"].as_array().expect("a list");
         let revisions: Vec<_> = items
             .iter()
             .map(|item| item.get("revision").and_then(Value::as_u64))
@@ -80,7 +80,7 @@ fn items_are_in_the_requested_order_with_null_for_a_miss() {
 }
 
 #[test]
-fn keys_expire_to_the_millisecond() {
+fn an_expired_key_is_null_to_the_millisecond() {
     let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/short?ttl=1500ms", "", b"v");
@@ -153,8 +153,8 @@ fn quotas_bound_keys_and_bytes() {
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/small", "", b"v");
     let many = |count: usize| (0..count).map(|_| json!("small")).collect::<Value>();
-    let told = found(&mut connection, &many(1_000));
-    assert_eq!(told["items"].as_array().map(Vec::len), Some(1_000));
+    let body = found(&mut connection, &many(1_000));
+    assert_eq!(body["items"].as_array().map(Vec::len), Some(1_000));
     let answer = get(&mut connection, &many(1_001));
     assert_eq!(answer.refusal(), (413, "too_large".to_owned()));
     assert_eq!(answer.problem()["limit"], 1_000);
@@ -194,15 +194,15 @@ fn a_multi_get_is_consistent() {
             let (mut connection, mut seen) = (app.connect(), 0);
             let mut last = 0;
             while seen < 100 {
-                let told = found(&mut connection, &json!(["a", "b"]));
-                let (a, b) = (&told["items"][0], &told["items"][1]);
+                let body = found(&mut connection, &json!(["a", "b"]));
+                let (a, b) = (&body["items"][0], &body["items"][1]);
                 let number =
                     |value: &Value| value.as_str().and_then(|text| text.parse::<u64>().ok());
                 let same = a["value"] == b["value"]
                     && (a["revision"] == b["revision"] || a["value"] == "0");
-                if !same || told["revision"].as_u64() < a["revision"].as_u64() {
+                if !same || body["revision"].as_u64() < a["revision"].as_u64() {
                     is_over.store(true, Ordering::Relaxed);
-                    panic!("{told}");
+                    panic!("{body}");
                 }
                 let now = number(&a["value"]).unwrap_or_default();
                 seen += usize::from(now > last);

@@ -1,5 +1,4 @@
-//! Sections 2 and 5, namespaces: their names, that they are apart from each other, which there are, and what is done to
-//! one as a whole.
+//! Sections 2 and 9, namespaces: their names, their separation, their list, and operations on a whole namespace.
 
 use serde_json::{Value, json};
 
@@ -7,7 +6,7 @@ use crate::listing::document;
 use akvs_testing::server::TestServer;
 
 #[test]
-fn namespaces_do_not_see_each_others_keys() {
+fn namespaces_have_separate_keys() {
     let app = TestServer::start();
     for name in ["a", "b", "A", "a%20", "a%2F", "%C3%A4", "~64"] {
         assert_eq!(app.post(&format!("/kv/{name}/key"), name).status, 201);
@@ -21,7 +20,7 @@ fn namespaces_do_not_see_each_others_keys() {
 }
 
 #[test]
-fn the_border_between_namespace_and_key_is_not_blurred() {
+fn an_encoded_slash_does_not_move_the_border_between_namespace_and_key() {
     let app = TestServer::start();
     app.post("/kv/a/bc", "1");
     app.post("/kv/ab/c", "2");
@@ -128,12 +127,12 @@ fn namespaces_are_listed_by_name_with_their_size() {
     app.post("/kv/b/k", "v");
     let none =
         || json!({"ttl": null, "max_value_bytes": null, "max_keys": null, "max_bytes": null});
-    let told = |name: &str, (keys, bytes, revision): (u64, u64, u64), created: &str| json!({"name": name, "keys": keys, "bytes": bytes, "revision": revision, "created": created, "settings": none()});
+    let listed = |name: &str, (keys, bytes, revision): (u64, u64, u64), created: &str| json!({"name": name, "keys": keys, "bytes": bytes, "revision": revision, "created": created, "settings": none()});
     let (early, late) = ("2023-11-14T22:13:20.789Z", "2023-11-14T22:13:21.789Z");
     let expected = [
-        told("a", (1, 2, 3), late),
-        told("b", (2, 10, 4), early),
-        told("ä", (1, 2, 2), late),
+        listed("a", (1, 2, 3), late),
+        listed("b", (2, 10, 4), early),
+        listed("ä", (1, 2, 2), late),
     ];
     let listed = document(&app, "/kv");
     assert_eq!(listed, json!({"namespaces": expected, "cursor": null}));
@@ -143,7 +142,7 @@ fn namespaces_are_listed_by_name_with_their_size() {
 }
 
 #[test]
-fn namespaces_come_in_pages_of_any_size_each_once() {
+fn namespaces_are_listed_once_over_pages_of_any_size() {
     let app = TestServer::start();
     assert_eq!(
         document(&app, "/kv"),
@@ -165,9 +164,9 @@ fn namespaces_come_in_pages_of_any_size_each_once() {
             let (mut found, mut cursor) = (Vec::new(), String::new());
             loop {
                 let page = document(&app, &format!("/kv?{query}&limit={limit}{cursor}"));
-                let told = page["namespaces"].as_array().expect("a list").clone();
-                assert!(told.len() <= limit);
-                found.extend(told.into_iter().map(|info| info["name"].clone()));
+                let listed = page["namespaces"].as_array().expect("a list").clone();
+                assert!(listed.len() <= limit);
+                found.extend(listed.into_iter().map(|info| info["name"].clone()));
                 let Some(next) = page["cursor"].as_str() else {
                     break;
                 };
@@ -193,7 +192,7 @@ fn namespaces_come_in_pages_of_any_size_each_once() {
 }
 
 #[test]
-fn a_put_creates_a_namespace_and_another_one_replaces_its_settings() {
+fn a_put_creates_a_namespace_or_replaces_its_settings() {
     let app = TestServer::start();
     let put = |body: &str| {
         let answer = app
@@ -202,23 +201,23 @@ fn a_put_creates_a_namespace_and_another_one_replaces_its_settings() {
         let document: Value = serde_json::from_slice(&answer.body).expect("a document");
         (answer.status, document)
     };
-    let told = |ttl: Value, keys: Value| {
+    let listed = |ttl: Value, keys: Value| {
         json!({"name": "ns", "settings":
             {"ttl": ttl, "max_value_bytes": null, "max_keys": keys, "max_bytes": null}})
     };
     let settings = r#"{"ttl":"90m","max_keys":1}"#;
-    assert_eq!(put(settings), (201, told(json!("90m"), json!(1))));
+    assert_eq!(put(settings), (201, listed(json!("90m"), json!(1))));
     assert_eq!(app.namespaces(), ["ns"]);
     assert_eq!(document(&app, "/kv/ns")["items"], json!([]));
     let stored = app.post("/kv/ns/a", "v");
     assert!(stored.status == 201 && stored.header("AKVS-Expires").is_some());
     assert_eq!(app.post("/kv/ns/b", "v").refusal().0, 507);
-    assert_eq!(put(""), (200, told(Value::Null, Value::Null)));
+    assert_eq!(put(""), (200, listed(Value::Null, Value::Null)));
     assert_eq!(app.post("/kv/ns/b", "v").header("AKVS-Expires"), None);
 }
 
 fn length(body: &str) -> String {
-    // Said by the request itself where there is one.
+    // The request adds it itself where there is a body.
     match body.is_empty() {
         true => "Content-Length: 0\r\n".into(),
         false => String::new(),
@@ -226,7 +225,7 @@ fn length(body: &str) -> String {
 }
 
 #[test]
-fn settings_that_are_not_understood_are_refused_by_name_and_make_nothing() {
+fn invalid_settings_are_refused_with_their_name_and_create_nothing() {
     let app = TestServer::start();
     for (body, name) in [
         (r#"{"max_kyes":1}"#, "max_kyes"),
@@ -283,7 +282,7 @@ fn only_the_prefix_is_deleted() {
 }
 
 #[test]
-fn every_other_method_is_405_with_the_allowed_ones() {
+fn other_methods_are_405_with_the_allowed_methods() {
     let app = TestServer::start();
     for (path, allowed, others) in [
         (

@@ -1,4 +1,4 @@
-//! Section 5, the whole of a list as lines: from one snapshot, however slowly it is taken.
+//! Section 8.2, a whole list as a stream of lines: of one snapshot, however slowly it is read.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn begin(app: &TestServer, path: &str) -> (Connection, Answer) {
     (connection, head)
 }
 
-/// What is left of a body, as the lines that it has.
+/// Returns the rest of a body, parsed line by line.
 fn rest(connection: &mut Connection) -> Vec<Value> {
     let text = String::from_utf8(connection.chunked_body()).expect("text");
     assert!(text.is_empty() || text.ends_with('\n'), "whole lines");
@@ -59,20 +59,20 @@ fn a_line_is_an_item_as_in_a_list() {
 }
 
 #[test]
-fn the_whole_range_comes_at_once_and_from_one_snapshot() {
+fn a_stream_has_the_whole_range_of_one_snapshot() {
     for (app, reverse) in [(TestServer::start(), false), (TestServer::on_disk(), true)] {
         let paths = (0..1_000).map(|number| format!("/kv/ns/{number:04}"));
         let mut connection = app.connect();
         let value = "old".repeat(10);
         connection.ask_all("POST", paths, value.as_bytes());
-        // Too long for all buffers on the way.
+        // More than all buffers between the server and the client hold.
         for number in 0..4 {
             app.post(&format!("/kv/ns/0500-{number}"), vec![b'x'; 4 << 20]);
         }
         let path = format!("/kv/ns?values=true&reverse={reverse}");
         let (mut stream, head) = begin(&app, &path);
         assert_eq!(head.status, 200);
-        // Writers are not held up by somebody who does not read.
+        // A client that does not read does not block writers.
         for number in [0, 600, 999] {
             assert_eq!(
                 connection
@@ -108,7 +108,7 @@ fn expired_keys_are_never_returned() {
 }
 
 #[test]
-fn options_of_pages_are_refused() {
+fn parameters_of_pages_are_refused() {
     let app = TestServer::start();
     app.post("/kv/ns/a", "v");
     for name in ["limit", "cursor", "delimiter", "x"] {

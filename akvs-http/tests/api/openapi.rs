@@ -1,4 +1,4 @@
-//! Section 10, `/openapi.json`: what the server says of itself, held against what it does, in both directions.
+//! Section 15.3, `/openapi.json`: the description is compared with the server, in both directions.
 
 mod answers;
 mod parameters;
@@ -11,34 +11,34 @@ use serde_json::Value;
 use crate::tokens::{ask, options, token};
 use akvs_testing::server::TestServer;
 
-/// The table of the routes.
+/// The source of the route table.
 const ROUTES: &str = include_str!("../../src/router.rs");
 
-/// Something that can be asked, as the document says.
+/// An operation of the description.
 struct Operation<'a> {
     method: String,
     path: &'a str,
-    said: &'a Value,
-    /// What is said of the path.
+    description: &'a Value,
+    /// The description of the path.
     place: &'a Value,
 }
 
 impl Operation<'_> {
-    /// A path that it fits, on a server that was [`filled`].
+    /// Returns a path that matches the template, on a server that was [`filled`].
     fn example(&self) -> String {
         let path = self.path.replace("{namespace}", "n");
         path.replace("{key}", "k").replace("{key64}", "aw")
     }
 
-    /// What is said of this status.
+    /// Returns the description of an answer with this status.
     fn answer<'a>(&self, document: &'a Value, status: u16) -> Option<&'a Value>
     where
         Self: 'a,
     {
-        let said = self.said["responses"].get(status.to_string())?;
-        match said.get("$ref") {
+        let description = self.description["responses"].get(status.to_string())?;
+        match description.get("$ref") {
             Some(name) => Some(resolve(document, name)),
-            // The same, borrowed from the document.
+            // Borrowed from the document, so that the lifetimes match.
             None => document["paths"][self.path][self.method.to_lowercase()]["responses"]
                 .get(status.to_string()),
         }
@@ -56,13 +56,13 @@ fn operations(document: &Value) -> Vec<Operation<'_>> {
     let paths = document["paths"].as_object().expect("paths");
     let mut all = Vec::new();
     for (path, place) in paths {
-        for (name, said) in place.as_object().expect("a path") {
+        for (name, description) in place.as_object().expect("a path") {
             if name != "parameters" {
                 let method = name.to_uppercase();
                 all.push(Operation {
                     method,
                     path,
-                    said,
+                    description,
                     place,
                 });
             }
@@ -78,7 +78,7 @@ fn resolve<'a>(document: &'a Value, reference: &Value) -> &'a Value {
     found.unwrap_or_else(|| panic!("{reference} leads nowhere"))
 }
 
-/// A server with the namespace `n`, which has the key `k`.
+/// Starts a server with the key `k` in the namespace `n`.
 fn filled() -> TestServer {
     let app = TestServer::start();
     assert_eq!(app.post("/kv/n/k", "v").status, 201);
@@ -86,7 +86,7 @@ fn filled() -> TestServer {
 }
 
 #[test]
-fn the_document_is_well_made() {
+fn the_document_is_consistent() {
     let app = TestServer::start();
     let document = document(&app);
     assert_eq!(document["openapi"], "3.1.0");
@@ -94,12 +94,14 @@ fn the_document_is_well_made() {
     assert_eq!(document["servers"][0]["url"], "/");
     let mut ids = BTreeSet::new();
     for operation in operations(&document) {
-        let id = operation.said["operationId"].as_str().expect("an id");
-        assert!(ids.insert(id), "{id} is there twice");
+        let id = operation.description["operationId"]
+            .as_str()
+            .expect("an id");
+        assert!(ids.insert(id), "duplicate operation id {id}");
         let named = operation.place["parameters"].as_array();
         let named = named.into_iter().flatten();
         let named: BTreeSet<_> = named
-            .map(|one| one["name"].as_str().expect("a name"))
+            .map(|parameter| parameter["name"].as_str().expect("a name"))
             .collect();
         let braced = operation.path.split('{').skip(1);
         let braced: BTreeSet<_> = braced
@@ -112,7 +114,7 @@ fn the_document_is_well_made() {
     });
 }
 
-/// A generated client takes a member that is not required for one that may be missing.
+/// A generated client has a type for an optional member that allows its absence.
 #[test]
 fn members_that_the_server_always_sends_are_required() {
     let app = TestServer::start();
@@ -135,18 +137,21 @@ fn members_that_the_server_always_sends_are_required() {
 }
 
 #[test]
-fn each_operation_is_one_that_a_client_is_generated_from() {
+fn a_client_can_be_generated_from_each_operation() {
     let app = TestServer::start();
     let document = document(&app);
     for operation in operations(&document) {
         let shown = format!("{} {}", operation.method, operation.path);
         assert!(!matches!(&*operation.method, "HEAD" | "OPTIONS"), "{shown}");
-        // No type can be made of a body of which nothing is said, and none of one that is said twice.
-        let body = &operation.said["requestBody"]["content"];
+        // A generator cannot make a type of a body without a schema, or with two.
+        let body = &operation.description["requestBody"]["content"];
         each_content(body, &mut |content| {
             assert!(content.get("schema").is_some(), "{shown}: {content}");
         });
-        for (status, answer) in operation.said["responses"].as_object().expect("answers") {
+        for (status, answer) in operation.description["responses"]
+            .as_object()
+            .expect("answers")
+        {
             if status.starts_with(['4', '5']) {
                 let shared = format!("#/components/responses/problem-{status}");
                 assert_eq!(answer["$ref"], shared, "{shown}");
@@ -175,7 +180,7 @@ fn each_content(contents: &Value, visit: &mut impl FnMut(&Value)) {
 }
 
 #[test]
-fn each_operation_and_check_of_a_transaction_has_a_name_and_a_mark() {
+fn each_operation_and_check_of_a_transaction_has_a_name_and_a_discriminator() {
     let app = TestServer::start();
     let document = document(&app);
     let schemas = &document["components"]["schemas"];
@@ -265,7 +270,7 @@ fn every_route_is_described() {
         assert_eq!(answer.status, 204, "{}", operation.path);
         let allow = answer.header("Allow").expect("the methods");
         let methods: BTreeSet<String> = allow.split(", ").map(str::to_owned).collect();
-        // These two are described in words, for all paths at once.
+        // These two are described in the text, for all paths together.
         let mut expected = described[operation.path].clone();
         expected.insert("OPTIONS".to_owned());
         if expected.contains("GET") {
@@ -276,7 +281,7 @@ fn every_route_is_described() {
 }
 
 #[test]
-fn every_path_that_the_root_names_is_described() {
+fn every_path_that_the_index_lists_is_described() {
     let app = TestServer::start();
     let document = document(&app);
     let root = app.ask("GET", "/");
@@ -328,13 +333,13 @@ fn tokens_are_required_where_documented() {
     for operation in operations(&document) {
         let (method, path) = (&operation.method, operation.example());
         let is_open = operation
-            .said
+            .description
             .get("security")
-            .is_some_and(|said| said == &Value::Array(vec![]));
+            .is_some_and(|description| description == &Value::Array(vec![]));
         let answer = app.ask(method, &path);
         assert_eq!(answer.status != 401, is_open, "{method} {path}");
-        let said = operation.answer(&document, 401).is_some();
-        assert_eq!(said, !is_open, "{method} {path}");
+        let description = operation.answer(&document, 401).is_some();
+        assert_eq!(description, !is_open, "{method} {path}");
     }
 }
 
@@ -356,8 +361,8 @@ fn another_site_s_page_is_refused_as_the_document_says() {
             (403, "forbidden".into()),
             "{method} {path}"
         );
-        let said = operation.answer(&document, 403);
-        let codes = &said.expect("what 403 means")["content"]["application/problem+json"];
+        let description = operation.answer(&document, 403);
+        let codes = &description.expect("what 403 means")["content"]["application/problem+json"];
         assert!(
             codes["examples"].get("forbidden").is_some(),
             "{method} {path}"

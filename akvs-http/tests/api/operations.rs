@@ -1,4 +1,4 @@
-//! Section 4, operations: touch, add and append; and that what is misspelt on a write is refused.
+//! Section 6, touch, add and append; and misspelt parameters of writes, which are refused.
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ fn touch_with_a_body_is_400() {
 }
 
 #[test]
-fn add_counts_a_missing_key_as_zero_and_answers_the_new_value_as_text() {
+fn add_counts_a_missing_key_as_zero_and_returns_the_new_value_as_text() {
     let app = TestServer::start();
     for (body, sum) in [
         ("5", "5"),
@@ -90,7 +90,7 @@ fn add_counts_a_missing_key_as_zero_and_answers_the_new_value_as_text() {
 }
 
 #[test]
-fn add_takes_a_value_that_was_set() {
+fn add_changes_a_value_that_was_set() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -126,7 +126,7 @@ fn add_to_a_value_that_is_not_an_integer_is_409() {
 }
 
 #[test]
-fn add_past_an_i64_is_409_and_changes_nothing() {
+fn add_out_of_range_is_409_and_changes_nothing() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -166,7 +166,7 @@ fn add_of_a_bad_body_is_400_and_stores_nothing() {
 }
 
 #[test]
-fn concurrent_additions_all_count() {
+fn concurrent_adds_are_all_applied() {
     let app = TestServer::on_disk();
     let namespace = app.namespace("ns");
     block_on(async {
@@ -236,7 +236,7 @@ fn append_past_the_limit_names_the_setting() {
 }
 
 #[test]
-fn concurrent_appends_stay_whole() {
+fn concurrent_appends_are_not_interleaved() {
     let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
@@ -277,7 +277,7 @@ fn add_and_append_keep_the_deadline_or_set_another() {
     });
 }
 
-/// Runs the three operations on a key under a condition, and gives which of them were done.
+/// Runs the three operations on a key under a condition, and returns those that were applied.
 fn done(app: &TestServer, headers: &str) -> Vec<&'static str> {
     let mut done = Vec::new();
     for (op, body) in [("touch", ""), ("add", "1"), ("append", "1")] {
@@ -296,7 +296,7 @@ fn done(app: &TestServer, headers: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn every_operation_takes_conditions() {
+fn every_operation_has_preconditions() {
     let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
@@ -346,7 +346,7 @@ fn an_unknown_op_or_parameter_on_a_write_is_400_and_stores_nothing() {
 }
 
 #[test]
-fn the_parameters_of_a_post_are_unknown_to_delete() {
+fn delete_refuses_the_parameters_of_post() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "kept");
     for query in ["ttl=60", "op=touch", "x=1"] {
@@ -357,7 +357,7 @@ fn the_parameters_of_a_post_are_unknown_to_delete() {
 }
 
 #[test]
-fn a_read_ignores_parameters_that_it_does_not_know() {
+fn a_read_ignores_unknown_parameters() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "hello");
     for query in ["tll=60", "ttl=0", "op=push", "x", "%zz"] {

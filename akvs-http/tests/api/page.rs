@@ -1,4 +1,4 @@
-//! Section 10, `/` for a browser: the admin page, which is open, whole in itself, and lets nothing else in.
+//! `/` for a browser: the admin page, which needs no token, loads nothing else, and allows nothing else.
 
 mod browser;
 mod driver;
@@ -25,7 +25,7 @@ fn page(app: &TestServer) -> Answer {
     answer
 }
 
-/// The directives of a policy, each name with its sources.
+/// Returns the directives of a policy, each name with its sources.
 fn policy(answer: &Answer) -> Vec<(String, Vec<String>)> {
     let policy = answer.header("Content-Security-Policy");
     let directives = policy.expect("a policy").split("; ").map(|directive| {
@@ -35,7 +35,7 @@ fn policy(answer: &Answer) -> Vec<(String, Vec<String>)> {
     directives.collect()
 }
 
-/// What stands in the elements of a name.
+/// Returns the contents of the elements with this name.
 fn contents<'a>(document: &'a str, element: &str) -> Vec<&'a str> {
     let (begin, end) = (format!("<{element}>"), format!("</{element}>"));
     let parts = document.split(begin.as_str()).skip(1);
@@ -67,7 +67,7 @@ fn a_browser_gets_the_page_and_others_the_text() {
         let header = format!("Accept: {accept}\r\n");
         let answer = app.connect().ask("GET", "/", &header, b"");
         assert_eq!(answer.header("Content-Type"), Some(expected), "{accept}");
-        // Caches must not give the one to who wants the other.
+        // Caches must not return one of them for the other.
         assert_eq!(answer.header("Vary"), Some("accept"), "{accept}");
     }
     assert_eq!(app.ask("GET", "/").header("Content-Type"), Some(TEXT));
@@ -82,7 +82,7 @@ fn the_page_needs_no_token_and_its_data_does() {
     let app = TestServer::with(tokens::options(vec![secret]));
     let answer = page(&app);
     assert!(answer.text().starts_with("<!doctype html>"));
-    // Neither does a wrong token close it, nor does a right one change it.
+    // A wrong token does not block it, and a valid one does not change it.
     for token in ["wrong", "secret"] {
         let headers = format!("{BROWSER}Authorization: Bearer {token}\r\n");
         let same = app.connect().ask("GET", "/", &headers, b"");
@@ -128,7 +128,7 @@ fn the_policy_allows_only_what_the_page_has() {
     }
     assert_eq!(answer.header("X-Content-Type-Options"), Some("nosniff"));
     assert_eq!(answer.header("Referrer-Policy"), Some("no-referrer"));
-    // Neither of the two would be run or heeded.
+    // The browser would not apply either of the two.
     assert_eq!(
         document.matches("<script").count(),
         contents(document, "script").len()
@@ -145,7 +145,7 @@ fn the_policy_allows_only_what_the_page_has() {
 }
 
 #[test]
-fn the_page_is_whole_in_itself_and_small() {
+fn the_page_loads_nothing_else_and_is_small() {
     let answer = page(&TestServer::start());
     let document = answer.text();
     assert!(answer.body.len() < 64 << 10, "{} bytes", answer.body.len());
@@ -189,12 +189,12 @@ fn a_cached_page_is_304() {
         let answer = app.connect().ask("GET", "/", &headers, b"");
         assert_eq!((answer.status, &answer.body), (200, &first.body), "{tags}");
     }
-    // Another server has the same page: it holds nothing of its own.
+    // Another server has the same page: it contains nothing of a single server.
     assert_eq!(page(&TestServer::start()).header("ETag"), Some(&*tag));
 }
 
 #[test]
-fn the_page_is_there_to_be_read_only() {
+fn the_page_is_read_only() {
     let app = TestServer::start();
     let get = page(&app);
     let head = app.connect().ask("HEAD", "/", BROWSER, b"");

@@ -1,8 +1,8 @@
-//! Section 1 and 9: who gets the short texts, and who gets problem documents.
+//! Section 16, errors: the requests that get short texts, and those that get problem documents.
 
 use akvs_testing::server::TestServer;
 
-/// What a client may list, and whether it wants a problem document in place of the texts.
+/// Values of `Accept`, and whether they ask for a problem document in place of the text.
 const ACCEPTS: [(&str, bool); 9] = [
     ("", false),
     ("Accept: */*\r\n", false),
@@ -46,7 +46,7 @@ fn plain_text_errors_are_problem_documents_on_request() {
 }
 
 #[test]
-fn all_other_errors_are_problem_documents_always() {
+fn all_other_errors_are_always_problem_documents() {
     let app = TestServer::start();
     for (accept, _) in ACCEPTS {
         for (method, path) in [
@@ -101,11 +101,15 @@ fn a_refused_parameter_is_named() {
         assert!(detail.contains(name), "{method} {query}: {detail}");
         assert_eq!(problem["parameter"], name, "{method} {query}");
     }
-    assert_eq!(app.namespaces(), [""; 0], "a typo made a permanent key");
+    assert_eq!(
+        app.namespaces(),
+        [""; 0],
+        "a misspelt parameter created a key without a deadline"
+    );
 }
 
 #[test]
-fn a_refused_parameter_leaves_the_value() {
+fn a_refused_parameter_does_not_change_the_value() {
     let app = TestServer::start();
     app.post("/kv/foo/bar", "kept");
     assert_eq!(app.post("/kv/foo/bar?tll=60", "new").status, 400);

@@ -1,4 +1,5 @@
-//! Section 5, quotas: what would exceed them is refused with 507, a value that is too long with 413; deletes always work.
+//! Section 9.2, quotas: a write above one is refused with 507, a value that is too long with 413; deletes always
+//! succeed.
 
 use akvs_core::engine::Durability;
 use akvs_core::{Namespace, Settings, Store, Timestamp};
@@ -6,11 +7,11 @@ use serde_json::json;
 
 use akvs_testing::server::TestServer;
 
-/// A server whose namespace `ns` has these settings.
+/// Starts a server whose namespace `ns` has these settings.
 fn with_settings(settings: Settings) -> TestServer {
     let app = TestServer::start();
     let name = Namespace::new("ns").expect("a name");
-    // Nobody has it open yet.
+    // No other store of it is open yet.
     let store = Store::new(&app.database, name).expect("a store");
     let mut group = app.database.group();
     let existed = group.configure(&store, settings, Timestamp::from_millis(0));
@@ -101,7 +102,7 @@ fn a_value_that_is_too_long_for_the_namespace_is_refused() {
 }
 
 #[test]
-fn a_value_without_a_ttl_has_that_of_its_namespace() {
+fn a_value_without_a_ttl_has_the_default_of_its_namespace() {
     let app = with_settings(Settings {
         ttl_ms: Some(3_600_000),
         ..Settings::default()

@@ -1,4 +1,4 @@
-//! Section 3, ranges: a part of a value (RFC 9110, section 14).
+//! Section 3.3, ranges: a part of a value (RFC 9110, section 14).
 
 use akvs_client::Code;
 
@@ -19,7 +19,7 @@ fn range(app: &TestServer, range: &str) -> Answer {
 }
 
 #[test]
-fn one_range_is_206_with_its_place() {
+fn one_range_is_206_with_content_range() {
     let app = stored();
     for (asked, place, part) in [
         ("bytes=0-4", "bytes 0-4/11", "hello"),
@@ -88,7 +88,7 @@ fn a_range_after_the_value_is_416_with_its_length() {
 }
 
 #[test]
-fn several_ranges_give_the_whole_value() {
+fn several_ranges_return_the_whole_value() {
     let app = stored();
     for asked in ["bytes=0-1,3-4", "bytes=0-1, -2"] {
         assert_eq!(range(&app, asked).summary(), (200, VALUE), "{asked}");
@@ -128,7 +128,7 @@ fn a_range_of_a_missing_key_is_404() {
 }
 
 #[test]
-fn if_range_gives_the_part_only_of_the_same_revision() {
+fn if_range_returns_the_part_only_of_the_same_revision() {
     let app = stored();
     let tag = app.ask("GET", "/kv/ns/key");
     let tag = tag.header("ETag").unwrap();

@@ -1,9 +1,9 @@
-//! Section 3, revisions: every change has the next one, and every answer about a key says which.
+//! Section 4.1, revisions: every change has a higher one, and every answer about a key has it.
 
 use akvs_testing::raw::Answer;
 use akvs_testing::server::{TestServer, block_on};
 
-/// The revision of an answer's `ETag`, which must be there, strong, and a plain number.
+/// Returns the revision in the `ETag`, which must be present, strong, and a plain number.
 fn tag(answer: &Answer) -> u64 {
     let tag = answer.header("ETag").unwrap_or_else(|| {
         panic!("an ETag: {answer:?}");
@@ -15,7 +15,7 @@ fn tag(answer: &Answer) -> u64 {
 }
 
 #[test]
-fn every_change_takes_a_higher_revision() {
+fn every_change_has_a_higher_revision() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let mut last = 0;
@@ -67,7 +67,7 @@ fn every_answer_about_a_key_has_its_current_tag() {
 }
 
 #[test]
-fn a_conflict_has_the_current_tag_too() {
+fn a_conflict_has_the_current_tag() {
     let app = TestServer::start();
     let current = tag(&app.post("/kv/ns/key", "word"));
     let answer = app.post("/kv/ns/key?op=add", "1");
@@ -75,7 +75,7 @@ fn a_conflict_has_the_current_tag_too() {
 }
 
 #[test]
-fn a_precondition_failed_names_the_revision_in_its_problem_too() {
+fn a_failed_precondition_has_the_revision_in_its_problem() {
     let app = TestServer::start();
     let current = tag(&app.post("/kv/ns/key", "1"));
     let answer = app
@@ -86,7 +86,7 @@ fn a_precondition_failed_names_the_revision_in_its_problem_too() {
 }
 
 #[test]
-fn a_precondition_that_fails_for_a_missing_key_has_no_tag() {
+fn a_failed_precondition_of_a_missing_key_has_no_tag() {
     let app = TestServer::start();
     let answer = app
         .connect()
@@ -97,7 +97,7 @@ fn a_precondition_that_fails_for_a_missing_key_has_no_tag() {
 }
 
 #[test]
-fn transactions_without_effect_use_no_revision() {
+fn writes_without_effect_use_no_revision() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let current = tag(&connection.ask("POST", "/kv/ns/key", "", b"word"));

@@ -1,5 +1,5 @@
-//! Section 5, the settings of a namespace: read, replaced, changed in part, refused where no write could follow them, and
-//! named as the namespace's own where they refuse a write.
+//! Sections 9.2 and 9.3, settings of a namespace: read, replaced, changed in part, refused where every write would
+//! fail, and named as the namespace's in the errors of writes.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn change(app: &TestServer, method: &str, body: &str) -> Answer {
     app.connect().ask(method, "/kv/ns", fields, body.as_bytes())
 }
 
-fn told(answer: &Answer) -> Value {
+fn settings_of(answer: &Answer) -> Value {
     let document: Value = serde_json::from_slice(&answer.body).expect("a document");
     document["settings"].clone()
 }
@@ -33,9 +33,9 @@ fn settings_are_returned_by_all_their_routes() {
     let put = change(&app, "PUT", body);
     let expected =
         json!({"ttl": "90m", "max_value_bytes": null, "max_keys": null, "max_bytes": 1000});
-    assert_eq!((put.status, told(&put)), (201, expected.clone()));
+    assert_eq!((put.status, settings_of(&put)), (201, expected.clone()));
     let read = app.ask("GET", "/settings/ns");
-    assert_eq!((read.status, told(&read)), (200, expected.clone()));
+    assert_eq!((read.status, settings_of(&read)), (200, expected.clone()));
     assert_eq!(read.header("Cache-Control"), Some("no-cache"));
     assert_eq!(document(&app, "/settings/ns")["name"], "ns");
     assert_eq!(document(&app, "/kv")["namespaces"][0]["settings"], expected);
@@ -85,9 +85,13 @@ fn a_patch_changes_the_named_settings_and_a_put_replaces_all() {
         ),
     ] {
         let answer = change(&app, method, body);
-        assert_eq!((answer.status, told(&answer)), (status, expected), "{body}");
+        assert_eq!(
+            (answer.status, settings_of(&answer)),
+            (status, expected),
+            "{body}"
+        );
     }
-    // What is refused changes nothing.
+    // A refused change changes nothing.
     for body in [
         r#"{"max_keys":1,"ttl":0}"#,
         r#"[{"op":"replace","path":"/max_keys","value":1}]"#,
@@ -98,11 +102,11 @@ fn a_patch_changes_the_named_settings_and_a_put_replaces_all() {
         let answer = change(&app, "PATCH", body);
         assert_eq!(answer.refusal(), (400, "invalid_request".into()), "{body}");
     }
-    assert_eq!(told(&app.ask("GET", "/settings/ns"))["max_keys"], 7);
+    assert_eq!(settings_of(&app.ask("GET", "/settings/ns"))["max_keys"], 7);
 }
 
 #[test]
-fn changes_of_different_settings_at_once_are_all_kept() {
+fn concurrent_changes_of_different_settings_are_all_kept() {
     let app = TestServer::start();
     std::thread::scope(|scope| {
         for name in ["max_value_bytes", "max_keys", "max_bytes"] {
@@ -111,22 +115,22 @@ fn changes_of_different_settings_at_once_are_all_kept() {
                 for number in 1..=30 {
                     let body = format!("{{\"{name}\":{number}}}");
                     let answer = change(app, "PATCH", &body);
-                    assert_eq!(told(&answer)[name], number, "{answer:?}");
+                    assert_eq!(settings_of(&answer)[name], number, "{answer:?}");
                 }
             });
         }
     });
     let expected = json!({"ttl": null, "max_value_bytes": 30, "max_keys": 30, "max_bytes": 30});
-    assert_eq!(told(&app.ask("GET", "/settings/ns")), expected);
+    assert_eq!(settings_of(&app.ask("GET", "/settings/ns")), expected);
 }
 
 #[test]
-fn settings_that_no_write_could_follow_are_refused() {
+fn settings_with_which_every_write_would_fail_are_refused() {
     let (app, _clock) = TestServer::with_clock_and(|_| Options {
         max_value_bytes: 1_000,
         ..Options::default()
     });
-    // From 2023 on.
+    // The clock of the test is after the year 2023.
     let too_long = "3000000d";
     for method in ["PUT", "PATCH"] {
         for (body, field) in [
@@ -156,12 +160,12 @@ fn settings_that_no_write_could_follow_are_refused() {
 }
 
 #[test]
-fn a_time_to_live_that_is_stored_already_never_makes_writes_fail() {
+fn a_stored_ttl_never_makes_writes_fail() {
     let app = TestServer::start();
     let name = akvs_core::Namespace::new("ns").expect("a name");
     let store = akvs_core::Store::new(&app.database, name).expect("a store");
     let settings = akvs_core::Settings {
-        // Good at the beginning of time, and past its end today.
+        // Valid in 1970, and past the year 9999 today.
         ttl_ms: Some(akvs_core::Timestamp::LAST.as_millis()),
         ..akvs_core::Settings::default()
     };
@@ -182,12 +186,12 @@ fn a_time_to_live_that_is_stored_already_never_makes_writes_fail() {
         let expires = answer.header("AKVS-Expires");
         assert_eq!(expires, Some("9999-12-31T23:59:59.999Z"), "{path}");
     }
-    // What a request itself says is refused as ever.
+    // The ttl of a request is refused as usual.
     assert_eq!(app.post("/kv/ns/k?ttl=3000000d", "1").refusal().0, 400);
 }
 
 #[test]
-fn a_limit_of_the_namespace_is_named_as_its_own() {
+fn an_error_of_a_namespace_limit_names_its_setting() {
     let app = TestServer::start();
     let body = r#"{"max_value_bytes":3,"max_keys":1}"#;
     assert_eq!(change(&app, "PUT", body).status, 201);

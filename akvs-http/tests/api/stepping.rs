@@ -1,4 +1,4 @@
-//! An engine in memory that stops within a commit that deletes, so that a test may change something meanwhile.
+//! An engine in memory that pauses within a commit that deletes, so that a test may change something meanwhile.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,34 +9,34 @@ use akvs_core::{MemoryEngine, Result};
 /// The engine.
 pub(crate) struct SteppingEngine {
     inner: MemoryEngine,
-    /// Where it tells that it has stopped, and waits to go on. None once it has.
+    /// Where it reports that it has paused, and waits to continue; none once it has.
     stop: Mutex<Option<(Sender<()>, Receiver<()>)>>,
 }
 
-/// What the test holds of it.
+/// The test's side of the pause.
 pub(crate) struct Stop {
     stopped: Receiver<()>,
-    go_on: Sender<()>,
+    resume: Sender<()>,
 }
 
 impl SteppingEngine {
-    /// One that stops at the first commit that deletes a key.
+    /// Creates an engine that pauses at the first commit that deletes a key.
     pub(crate) fn new() -> (Arc<SteppingEngine>, Stop) {
-        let ((tell, stopped), (go_on, wait)) = (channel(), channel());
+        let ((paused_sender, stopped), (resume, wait)) = (channel(), channel());
         let engine = SteppingEngine {
             inner: MemoryEngine::new(),
-            stop: Mutex::new(Some((tell, wait))),
+            stop: Mutex::new(Some((paused_sender, wait))),
         };
-        (Arc::new(engine), Stop { stopped, go_on })
+        (Arc::new(engine), Stop { stopped, resume })
     }
 }
 
 impl Stop {
-    /// Waits until it has stopped, does something, and lets it go on for good.
+    /// Waits for the pause, runs `act`, and lets the engine continue without further pauses.
     pub(crate) fn meanwhile(self, act: impl FnOnce()) {
         self.stopped.recv().expect("a commit that deletes");
         act();
-        self.go_on.send(()).expect("an engine that waits");
+        self.resume.send(()).expect("an engine that waits");
     }
 }
 
@@ -59,9 +59,9 @@ impl Engine for SteppingEngine {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .take();
-            if let Some((tell, wait)) = stop {
-                // A test that is over lets everything through.
-                let _ = tell.send(()).map(|()| wait.recv());
+            if let Some((paused_sender, wait)) = stop {
+                // Once the test has ended, all commits continue.
+                let _ = paused_sender.send(()).map(|()| wait.recv());
             }
         }
         self.inner.commit(again, durability)

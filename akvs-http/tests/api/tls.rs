@@ -1,4 +1,4 @@
-//! Section 8, TLS: certificates, clients' certificates, their renewal, and what is spoken below them.
+//! TLS: certificates, client certificates, their renewal, and the protocols over it.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use akvs_testing::raw::ANSWER_TIMEOUT;
 use akvs_testing::server::{TestServer, block_on};
 
-/// Somebody who signs certificates.
+/// A certificate authority.
 struct Authority {
     certificate: String,
     issuer: Issuer<'static, KeyPair>,
@@ -41,7 +41,7 @@ impl Authority {
         }
     }
 
-    /// A certificate for this machine, of this serial number.
+    /// Signs a certificate for this machine, with this serial number.
     fn sign(&self, serial: u64) -> Pair {
         let mut params = CertificateParams::new(vec!["localhost".into()]).expect("parameters");
         params.serial_number = Some(SerialNumber::from(serial));
@@ -67,7 +67,7 @@ fn app(tls: Tls) -> TestServer {
     })
 }
 
-/// How a client of this authority's servers speaks.
+/// Returns the configuration of a client that trusts this authority.
 fn config(authority: &Authority, own: Option<&Pair>, protocols: &[&str]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let root = CertificateDer::from_pem_slice(authority.certificate.as_bytes());
@@ -98,7 +98,7 @@ fn config(authority: &Authority, own: Option<&Pair>, protocols: &[&str]) -> Arc<
 struct Secure(BufReader<StreamOwned<ClientConnection, TcpStream>>);
 
 impl Secure {
-    /// Agrees on all there is to agree on.
+    /// Completes the handshake.
     fn open(app: &TestServer, config: Arc<ClientConfig>) -> io::Result<Secure> {
         let mut stream = TcpStream::connect(app.address)?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
@@ -108,7 +108,7 @@ impl Secure {
         Ok(Secure(BufReader::new(StreamOwned::new(connection, stream))))
     }
 
-    /// Asks for a path, and gives the status line and the body.
+    /// Sends a GET request, and returns the status line and the body.
     fn get(&mut self, path: &str) -> io::Result<(String, String)> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         self.0.get_mut().write_all(request.as_bytes())?;
@@ -132,7 +132,7 @@ impl Secure {
         Ok((status.trim_end().to_owned(), body))
     }
 
-    /// The certificate that the server showed.
+    /// Returns the server's certificate.
     fn shown(&self) -> Vec<u8> {
         let chain = self.0.get_ref().conn.peer_certificates();
         chain.expect("a certificate")[0].to_vec()
@@ -156,13 +156,13 @@ fn requests_are_answered_over_tls() {
             "kept alive"
         );
     }
-    // Whom the client does not trust it does not talk to.
+    // The client refuses a server that it does not trust.
     let stranger = Authority::new();
     assert!(Secure::open(&app, config(&stranger, None, &[])).is_err());
 }
 
 #[test]
-fn http_2_is_spoken_where_it_is_agreed_on() {
+fn http_2_is_negotiated_by_alpn() {
     let authority = Authority::new();
     let app = app(tls(&authority.sign(1), None));
     block_on(async {
@@ -217,7 +217,7 @@ fn silent_clients_are_disconnected_and_block_no_others() {
 }
 
 #[test]
-fn a_new_certificate_is_shown_to_new_connections_and_drops_no_old_one() {
+fn a_new_certificate_applies_to_new_connections_and_closes_no_open_one() {
     let authority = Authority::new();
     let app = app(tls(&authority.sign(1), None));
     let open = || Secure::open(&app, config(&authority, None, &[])).expect("TLS");
@@ -238,11 +238,11 @@ fn client_certificates_are_required_with_a_client_ca() {
         Secure::open(&app, config(&servers, own, &[])).and_then(|mut secure| secure.get("/ping"))
     };
     assert_eq!(get(Some(&clients.sign(1))).expect("an answer"), pong());
-    // Not even what needs no token.
+    // Requests that need no token need a certificate as well.
     assert!(get(None).is_err());
     assert!(get(Some(&servers.sign(2))).is_err());
     assert!(get(Some(&Authority::new().sign(1))).is_err());
-    // Whoever may is renewed as well.
+    // The authority of clients is renewed as well.
     let others = Authority::new();
     app.handle()
         .replace_tls(tls(&servers.sign(1), Some(&others)));
@@ -252,7 +252,7 @@ fn client_certificates_are_required_with_a_client_ca() {
     assert_eq!(get(None).expect("an answer"), pong());
 }
 
-/// The typed client of a server that has TLS.
+/// Returns a builder of typed clients of a server with TLS.
 fn client(app: &TestServer) -> ClientBuilder {
     let url = format!("https://localhost:{}", app.address.port());
     Client::builder().base_url(url)
@@ -267,30 +267,30 @@ fn stored(builder: ClientBuilder) -> Result<Option<u8>, Error> {
 }
 
 #[test]
-fn the_client_trusts_an_authority_that_it_is_given_and_no_other() {
+fn the_client_trusts_only_the_configured_authority() {
     let (authority, other) = (Authority::new(), Authority::new());
     let app = app(tls(&authority.sign(1), None));
     let trusting = |authority: &Authority| client(&app).ca_certificate(&authority.certificate);
     assert_eq!(stored(trusting(&authority)).unwrap(), Some(7));
     let both = trusting(&other).ca_certificate(&authority.certificate);
     assert_eq!(stored(both).unwrap(), Some(7));
-    // Asked once more it would be no other one: so nothing is waited for.
+    // A retry would get the same certificate, so the client does not retry.
     let patient = RetryPolicy::default().initial_backoff(ANSWER_TIMEOUT * 10);
     let wrong = trusting(&other).retry(patient.max_backoff(ANSWER_TIMEOUT * 10));
     let error = stored(wrong.call_timeout(ANSWER_TIMEOUT * 100)).unwrap_err();
     assert_eq!(error.to_string(), "the server cannot be reached");
     assert!(!error.is_retryable() && !error.is_unknown_outcome());
     let watch = trusting(&other).build().unwrap().namespace("ns").unwrap();
-    let told = block_on(async { watch.watch().stream().next().await });
-    assert!(told.unwrap().is_err(), "a watch would wait for ever");
-    // A name that the certificate does not have.
+    let first = block_on(async { watch.watch().stream().next().await });
+    assert!(first.unwrap().is_err(), "a watch would retry without end");
+    // A name that is not in the certificate.
     let url = format!("https://127.0.0.1:{}", app.address.port());
     assert!(stored(trusting(&authority).base_url(url)).is_err());
     assert_eq!(app.namespaces(), ["ns"]);
 }
 
 #[test]
-fn the_client_shows_its_identity() {
+fn the_client_sends_its_certificate() {
     let (servers, clients) = (Authority::new(), Authority::new());
     let app = app(tls(&servers.sign(1), Some(&clients)));
     let showing = |own: Option<Pair>| {

@@ -1,10 +1,10 @@
-//! Section 8: who may.
+//! Section 14.2, access control with tokens.
 
+mod batches;
 mod disclosure;
-mod live;
-mod long;
 mod matrix;
 mod reach;
+mod replacement;
 mod whoami;
 
 use akvs_http::{Options, Right, Token, Tokens};
@@ -12,7 +12,7 @@ use akvs_http::{Options, Right, Token, Tokens};
 use akvs_testing::raw::Answer;
 use akvs_testing::server::TestServer;
 
-/// A token that is presented as this text.
+/// Returns a token with this secret.
 pub(crate) fn token(secret: &str, rights: &[Right], namespaces: &[&str]) -> Token {
     Token {
         name: format!("name of {}", secret.len()),
@@ -24,7 +24,7 @@ pub(crate) fn token(secret: &str, rights: &[Right], namespaces: &[&str]) -> Toke
     }
 }
 
-/// The options of a server that knows these tokens.
+/// Returns the options of a server with these tokens.
 pub(crate) fn options(tokens: Vec<Token>) -> Options {
     Options {
         tokens: Tokens::new(tokens).expect("tokens"),
@@ -32,7 +32,7 @@ pub(crate) fn options(tokens: Vec<Token>) -> Options {
     }
 }
 
-/// Asks with this token and these fields.
+/// Sends a request with this token and these fields.
 fn ask_with(
     app: &TestServer,
     secret: &str,
@@ -52,16 +52,16 @@ fn ask_with(
     connection.whole_answer_to(method)
 }
 
-/// Asks with this token.
+/// Sends a request with this token.
 pub(crate) fn ask(app: &TestServer, secret: &str, method: &str, path: &str, body: &str) -> Answer {
     let header = format!("Authorization: Bearer {secret}\r\n");
     app.connect().ask(method, path, &header, body.as_bytes())
 }
 
-/// A request, and the right that it needs first, if any; `matrix` has all of them.
+/// A request, and the first right that it needs, if any; `matrix` has all rights.
 type Needs = (&'static str, &'static str, &'static str, Option<Right>);
 
-/// All kinds of requests on a server that has the namespace `n` with the key `k`.
+/// All kinds of requests on a server with the key `k` in the namespace `n`.
 const REQUESTS: [Needs; 28] = [
     ("GET", "/kv/n/k", "", Some(Right::Read)),
     ("HEAD", "/kv/n/k", "", Some(Right::Read)),
@@ -131,7 +131,7 @@ fn methods_are_not_disclosed_without_a_token() {
             assert_eq!(answer.header("Allow"), None, "{method} {path}");
         }
     }
-    // Any token will do, as it changes and tells nothing.
+    // Any token is sufficient, because the answer discloses no data.
     for path in [
         "/kv",
         "/kv/n",
@@ -152,11 +152,11 @@ fn methods_are_not_disclosed_without_a_token() {
         "/whoami",
         "/openapi.json",
     ]) {
-        let said = ask(&app, "s", "OPTIONS", path, "");
-        assert_eq!(said.status, 204, "{path}");
+        let expected = ask(&app, "s", "OPTIONS", path, "");
+        assert_eq!(expected.status, 204, "{path}");
         let refused = ask(&app, "s", "TRACE", path, "");
         assert_eq!(refused.status, 405, "{path}");
-        assert_eq!(refused.header("Allow"), said.header("Allow"), "{path}");
+        assert_eq!(refused.header("Allow"), expected.header("Allow"), "{path}");
     }
     for path in ["/", "/ping", "/livez", "/readyz"] {
         assert_eq!(app.ask("OPTIONS", path).status, 204, "{path}");
@@ -185,7 +185,7 @@ fn malformed_tokens_are_401() {
     }
     let twice = "Authorization: Bearer secret\r\n".repeat(2);
     assert_eq!(app.connect().ask("GET", "/kv", &twice, b"").status, 401);
-    // Never in a URL.
+    // A token in the URL is never accepted.
     for query in ["access_token=secret", "token=secret"] {
         assert_eq!(
             app.ask("GET", &format!("/kv?{query}")).status,
@@ -206,16 +206,16 @@ fn forbidden_writes_change_nothing_and_create_no_namespace() {
     assert_eq!(ask(&app, "aa", "POST", "/kv/n/k", "kept").status, 201);
     for (method, path, body, needs) in REQUESTS {
         if needs.is_some_and(|needs| needs != Right::Read) {
-            let elsewhere = path.replace("/n", "/new").replace("=none", "=newone");
+            let missing_path = path.replace("/n", "/new").replace("=none", "=newone");
             assert_eq!(
                 ask(&app, "r", method, path, body).status,
                 403,
                 "{method} {path}"
             );
             assert_eq!(
-                ask(&app, "r", method, &elsewhere, body).status,
+                ask(&app, "r", method, &missing_path, body).status,
                 403,
-                "{elsewhere}"
+                "{missing_path}"
             );
         }
     }
@@ -228,14 +228,14 @@ fn forbidden_writes_change_nothing_and_create_no_namespace() {
 }
 
 #[test]
-fn another_site_s_page_changes_nothing_on_an_open_server() {
+fn a_write_from_another_site_is_refused_on_an_open_server() {
     let app = TestServer::start();
     assert_eq!(app.post("/kv/n/k", "kept").status, 201);
     let ask = |method: &str, path: &str, headers: &str| {
         app.connect().ask(method, path, headers, b"{}").status
     };
     let own = format!("Origin: http://{}\r\n", app.address);
-    for foreign in [
+    for other_site in [
         "Origin: http://evil.example\r\n",
         "Origin: null\r\n",
         "Sec-Fetch-Site: cross-site\r\n",
@@ -243,10 +243,14 @@ fn another_site_s_page_changes_nothing_on_an_open_server() {
     ] {
         for (method, path, _, needs) in REQUESTS {
             if needs.is_some_and(|needs| needs != Right::Read) {
-                assert_eq!(ask(method, path, foreign), 403, "{method} {path} {foreign}");
+                assert_eq!(
+                    ask(method, path, other_site),
+                    403,
+                    "{method} {path} {other_site}"
+                );
             }
         }
-        assert_eq!(ask("GET", "/kv/n/k", foreign), 200);
+        assert_eq!(ask("GET", "/kv/n/k", other_site), 200);
     }
     assert_eq!(app.ask("GET", "/kv/n/k").summary(), (200, "kept"));
     for allowed in [

@@ -1,28 +1,28 @@
-//! Section 6, transactions: all of it or nothing, under one revision; what is refused, and how that is said.
+//! Section 11, transactions: applied as a whole under one revision, or not at all; and their errors.
 
 mod bodies;
-mod told;
+mod events;
 
 use serde_json::{Value, json};
 
 use akvs_testing::raw::{Answer, Connection};
 use akvs_testing::server::TestServer;
 
-/// Asks for a transaction in the namespace `ns`.
+/// Sends a transaction to the namespace `ns`.
 fn transact(connection: &mut Connection, body: &Value) -> Answer {
     let headers = "Accept: application/json\r\n";
     connection.ask("POST", "/txn/ns", headers, body.to_string().as_bytes())
 }
 
-/// The same, which must be done.
-fn done(connection: &mut Connection, body: &Value) -> Value {
+/// Sends a transaction that must succeed, and returns its document.
+fn transact_ok(connection: &mut Connection, body: &Value) -> Value {
     let answer = transact(connection, body);
     assert_eq!(answer.status, 200, "{body}: {answer:?}");
     assert_eq!(answer.header("Content-Type"), Some("application/json"));
     serde_json::from_slice(&answer.body).expect("an object")
 }
 
-/// What the namespace has under these keys.
+/// Returns the values of these keys in the namespace.
 fn values(app: &TestServer, keys: &[&str]) -> Vec<Option<String>> {
     let values = keys.iter().map(|key| {
         let answer = app.ask("GET", &format!("/kv/ns/{key}"));
@@ -63,7 +63,7 @@ fn operations_share_a_revision_and_results_keep_their_order() {
         {"revision": r, "existed": true},
         {"revision": r, "existed": true},
     ]});
-    assert_eq!(done(&mut connection, &body), expected);
+    assert_eq!(transact_ok(&mut connection, &body), expected);
     assert_eq!(app.database.revision().get(), r);
     let keys = ["new", "deleted", "sum", "begun", "touched"];
     let found = ["text", "", "42", "-7", "v"]
@@ -81,12 +81,12 @@ fn writes_without_effect_use_no_revision_and_create_no_namespace() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let nothing = json!({"revision": null, "results": []});
-    assert_eq!(done(&mut connection, &json!({"ops": []})), nothing);
+    assert_eq!(transact_ok(&mut connection, &json!({"ops": []})), nothing);
     let body =
         json!({"checks": [{"key": "k", "absent": true}], "ops": [{"op": "delete", "key": "k"}]});
-    let told = done(&mut connection, &body);
+    let body = transact_ok(&mut connection, &body);
     assert_eq!(
-        told,
+        body,
         json!({"revision": null, "results": [{"revision": null, "existed": false}]})
     );
     let refused = transact(
@@ -99,7 +99,7 @@ fn writes_without_effect_use_no_revision_and_create_no_namespace() {
 }
 
 #[test]
-fn a_check_that_fails_is_named_and_nothing_is_done() {
+fn a_failed_check_is_named_and_nothing_is_applied() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let a = connection.ask("POST", "/kv/ns/a", "", b"1").revision();
@@ -153,11 +153,11 @@ fn a_check_that_fails_is_named_and_nothing_is_done() {
     assert_eq!(app.database.revision().get(), b);
     let body = json!({"checks": [passes, {"key64": "_w", "exists": true}, {"key": "c", "absent": true}, passes],
         "ops": [{"op": "set", "key": "a", "value": "2"}, {"op": "set", "key": "c", "value": "2"}]});
-    assert_eq!(done(&mut connection, &body)["revision"], b + 1);
+    assert_eq!(transact_ok(&mut connection, &body)["revision"], b + 1);
 }
 
 #[test]
-fn an_operation_that_fails_is_named_and_nothing_is_done() {
+fn a_failed_operation_is_named_and_nothing_is_applied() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let last = connection
@@ -194,7 +194,8 @@ fn an_operation_that_fails_is_named_and_nothing_is_done() {
                 .as_str()
                 .is_some_and(|text| text.starts_with("ops[2]: "))
         );
-        // Also for one who has not asked for a document, because the text could not name it.
+        // Also for a client that did not ask for a problem document, because the short text could not name the
+        // operation.
         let answer = connection.ask("POST", "/txn/ns", "", body.to_string().as_bytes());
         assert_eq!(
             (answer.status, &answer.problem()["op"]),
@@ -227,7 +228,7 @@ fn a_key_must_not_be_in_two_operations() {
 }
 
 #[test]
-fn of_concurrent_checks_of_a_revision_one_succeeds() {
+fn of_concurrent_transactions_that_check_a_revision_one_succeeds() {
     let app = TestServer::start();
     app.post("/kv/ns/a", "0");
     app.post("/kv/ns/b", "0");

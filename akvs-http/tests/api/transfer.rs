@@ -1,9 +1,9 @@
-//! Section 6, export and import: what goes out comes back in, whole, and in each mode.
+//! Section 13, export and import: an import restores an export, in each mode.
 
 mod damage;
 mod lines;
 mod memory;
-mod mistaken;
+mod other_files;
 mod replace;
 mod stopped;
 mod streams;
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use akvs_testing::raw::{Answer, request};
 use akvs_testing::server::TestServer;
 
-/// The file of an export.
+/// Returns the file of an export.
 fn export(app: &TestServer, path: &str) -> Vec<u8> {
     let mut connection = app.connect();
     let head = connection.ask_head("GET", path, "", b"");
@@ -26,7 +26,7 @@ fn export(app: &TestServer, path: &str) -> Vec<u8> {
     connection.chunked_body()
 }
 
-/// Its lines.
+/// Returns the lines of a file.
 fn lines(file: &[u8]) -> Vec<Value> {
     let text = std::str::from_utf8(file).expect("text");
     assert!(text.ends_with('\n'), "whole lines");
@@ -36,7 +36,7 @@ fn lines(file: &[u8]) -> Vec<Value> {
         .collect()
 }
 
-/// The records of an export, without what an import makes anew.
+/// Returns the records of an export, without the members that an import assigns again.
 fn records(file: &[u8]) -> Vec<Value> {
     let mut lines = lines(file);
     lines.retain(|line| line.get("key").is_some() || line.get("key64").is_some());
@@ -49,14 +49,14 @@ fn records(file: &[u8]) -> Vec<Value> {
     lines
 }
 
-/// The document of an import that went well.
+/// Imports a file, which must succeed, and returns the document.
 fn import(app: &TestServer, path: &str, file: &[u8]) -> Value {
     let answer = app.post(path, file);
     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     serde_json::from_slice(&answer.body).expect("a document")
 }
 
-/// The problem of an import that did not.
+/// Returns the problem of a failed import, whose detail must contain this text.
 fn refused(answer: &Answer, detail: &str) -> serde_json::Map<String, Value> {
     assert_eq!(answer.refusal(), (400, "invalid_request".to_owned()));
     let problem = answer.problem();
@@ -65,7 +65,7 @@ fn refused(answer: &Answer, detail: &str) -> serde_json::Map<String, Value> {
     problem
 }
 
-/// A file of these records, with the right last line.
+/// Returns a file of these records, with the correct last line.
 pub(crate) fn file(records: &[Value]) -> Vec<u8> {
     let first = json!({"akvs": 1, "namespace": "ns", "revision": 1});
     let mut text = format!("{first}\n");
@@ -75,7 +75,7 @@ pub(crate) fn file(records: &[Value]) -> Vec<u8> {
     ended(text.into_bytes(), records.len())
 }
 
-/// These lines with the right last one.
+/// Returns these lines with the correct last line.
 fn ended(mut text: Vec<u8>, count: usize) -> Vec<u8> {
     let sha256 = sha256(&text);
     text.extend(
@@ -89,7 +89,7 @@ fn sha256(text: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Any bytes, types, codings and deadlines.
+/// Stores values of any bytes, with types, encodings and deadlines.
 fn fill(app: &TestServer) {
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/plain", "", b"v\n\"w\"");
@@ -97,7 +97,7 @@ fn fill(app: &TestServer) {
     connection.ask("POST", "/kv/ns/empty?ttl=1h", "", b"");
     let headers = "Content-Type: text/plain\r\nContent-Encoding: gzip\r\n";
     connection.ask("POST", "/kv/ns/typed", headers, b"not gzip at all");
-    // With escapes it would be six times as long.
+    // As text, its escapes would make it six times as long.
     connection.ask("POST", "/kv/ns/control", "", &[1; 1_000]);
     connection.ask("POST", "/kv/ns/gr%C3%BCn", "", "ü".as_bytes());
 }
@@ -138,7 +138,11 @@ fn the_lines_are_as_documented() {
     );
     assert_eq!((&last["end"], &last["count"]), (&json!(true), &json!(6)));
     let end = file.len() - format!("{last}\n").len();
-    assert_eq!(last["sha256"], sha256(&file[..end]), "of all before it");
+    assert_eq!(
+        last["sha256"],
+        sha256(&file[..end]),
+        "of all lines before it"
+    );
     let record = |key: &str| {
         lines
             .iter()
@@ -150,7 +154,10 @@ fn the_lines_are_as_documented() {
     assert_eq!(record("typed")["content_type"], "text/plain");
     assert_eq!(record("typed")["content_encoding"], "gzip");
     assert!(record("empty")["expires"].is_string());
-    assert!(record("control")["value64"].is_string(), "it is shorter so");
+    assert!(
+        record("control")["value64"].is_string(),
+        "base64 is shorter"
+    );
     let binary = lines
         .iter()
         .find(|line| line["key64"] == "_wA")
@@ -161,7 +168,7 @@ fn the_lines_are_as_documented() {
 }
 
 #[test]
-fn head_options_and_missing_routes() {
+fn export_and_import_refuse_other_methods_paths_and_parameters() {
     let app = TestServer::start();
     app.post("/kv/ns/a", "v");
     for path in ["/export", "/export/ns"] {
@@ -241,7 +248,11 @@ fn all_namespaces_are_exported_and_imported() {
 
     let many = to.post("/import/one", &file);
     assert_eq!(refused(&many, "3 namespaces")["namespaces"], 3);
-    assert_eq!(to.namespaces(), ["a", "b", "ns"], "nothing was changed");
+    assert_eq!(
+        to.namespaces(),
+        ["a", "b", "ns"],
+        "no namespace was changed"
+    );
     let one = export(&from, "/export/a");
     import(&to, "/import", &one);
     let alone = TestServer::start();
@@ -311,7 +322,7 @@ fn merge_sets_and_create_only_adds() {
 }
 
 #[test]
-fn of_a_key_that_is_there_twice_the_last_one_is_set_and_the_first_one_made() {
+fn of_duplicate_keys_merge_keeps_the_last_and_create_the_first() {
     let twice = file(&[
         json!({"key": "k", "value": "1"}),
         json!({"key": "k", "value": "2"}),
@@ -340,7 +351,7 @@ fn expiry_times_are_imported_and_expired_records_skipped() {
         answer.header("AKVS-Expires"),
         deadline.header("AKVS-Expires")
     );
-    // Not what the namespace would say.
+    // The default ttl of the namespace does not apply.
     assert_eq!(app.ask("GET", "/kv/to/ever").header("AKVS-Expires"), None);
     assert_eq!(app.ask("GET", "/kv/to/short").status, 404);
 }

@@ -1,4 +1,4 @@
-//! A Unix socket for everybody: all that holds over TCP holds there, tokens too.
+//! A Unix socket: requests are answered as over TCP, and need the same tokens.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::tokens::{options, token};
 use akvs_testing::raw::{Connection, request};
 use akvs_testing::server::{Sockets, TestServer, block_on};
 
-/// More than half a second: the framework's timers read a clock that ticks so often.
+/// More than half a second: the framework's timers use a clock with that resolution.
 const SOON: Duration = Duration::from_millis(700);
 
 fn start() -> (TestServer, Sockets) {
@@ -48,7 +48,7 @@ fn a_kept_connection_answers_pipelined_requests_in_order() {
 }
 
 #[test]
-fn many_connections_see_what_the_others_wrote() {
+fn writes_are_visible_on_every_connection() {
     let (app, sockets) = start();
     let open = || Connection::open_unix(&sockets.unix());
     let mut connections: Vec<_> = (0..50).map(|_| open()).collect();
@@ -108,7 +108,7 @@ fn http_2_works_with_prior_knowledge() {
         let read = tokio::join!(ask("GET", Bytes::new()), ask("GET", Bytes::new()));
         assert!(read == ((200, value.clone()), (200, value.clone())));
         drop(requests);
-        // It is closed by this side, in good order.
+        // The client closes the connection normally.
         frames.await.expect("a task").expect("frames");
     });
     assert!(app.value("/kv/ns/k") == value);
@@ -122,7 +122,7 @@ fn silent_and_slow_clients_are_disconnected() {
         ..Options::default()
     });
     let open = || Connection::open_unix(&sockets.unix());
-    // All at once: each of them has its own time.
+    // All connections wait at the same time, each with its own timeout.
     let (mut silent, mut slow, mut idle, mut preface) = (open(), open(), open(), open());
     slow.send("GET /ping HTTP/1.1\r\nHost: localhost\r\n");
     preface.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -162,11 +162,11 @@ fn tokens_apply_on_a_unix_socket_as_over_tcp() {
 }
 
 #[test]
-fn another_sites_page_changes_nothing_there_either() {
+fn a_write_from_another_site_is_refused() {
     let (app, sockets) = start();
     let mut connection = Connection::open_unix(&sockets.unix());
-    let foreign = "Origin: http://elsewhere.example\r\n";
-    let refused = connection.ask("POST", "/kv/ns/k", foreign, b"v");
+    let other_site = "Origin: http://elsewhere.example\r\n";
+    let refused = connection.ask("POST", "/kv/ns/k", other_site, b"v");
     assert_eq!(refused.refusal(), (403, "forbidden".into()));
     assert_eq!(app.ask("GET", "/kv/ns/k").status, 404);
 }
@@ -187,7 +187,7 @@ fn a_stop_ends_watches_and_finishes_running_requests() {
     let stopping = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(handle.stop(true));
     });
-    // The stop has begun once this ends.
+    // The stop has begun once the watch ends.
     while watcher.chunk().is_some_and(|chunk| !chunk.is_empty()) {}
     assert!(!stopping.is_finished());
     writer.send("value");
@@ -198,7 +198,7 @@ fn a_stop_ends_watches_and_finishes_running_requests() {
     assert_eq!(stored.len(), 1);
 }
 
-/// Both ways in which a client is told of a socket.
+/// Returns clients configured in both ways of naming a socket.
 fn clients(path: &Path) -> [Client; 2] {
     let url = format!("unix:{}", path.display());
     let path: PathBuf = path.into();
@@ -210,7 +210,7 @@ fn clients(path: &Path) -> [Client; 2] {
 }
 
 #[test]
-fn the_typed_client_reads_writes_watches_and_exports_over_it() {
+fn the_client_reads_writes_watches_and_exports_over_a_unix_socket() {
     let (app, sockets) = start();
     for (number, client) in clients(&sockets.unix()).into_iter().enumerate() {
         let name = format!("ns{number}");
@@ -241,17 +241,17 @@ fn the_client_has_all_rights_on_the_admin_socket() {
     });
 }
 
-/// Does with a namespace what clients do; `again` is the same namespace, reached otherwise.
-async fn use_all(namespace: &Namespace, again: &Namespace) {
+/// Uses all kinds of requests on a namespace; `same_namespace` is the same namespace of another client.
+async fn use_all(namespace: &Namespace, same_namespace: &Namespace) {
     let mut changes = namespace.watch().from_state().values().stream();
-    let mut told = async || changes.next().await.expect("a change").expect("a change");
-    assert!(matches!(told().await, Change::Synced { .. }));
+    let mut next_change = async || changes.next().await.expect("a change").expect("a change");
+    assert!(matches!(next_change().await, Change::Synced { .. }));
     namespace.set("k", &41).if_absent().await.expect("a write");
-    assert_eq!(told().await.key().expect("a key"), "k");
+    assert_eq!(next_change().await.key().expect("a key"), "k");
     let updated = namespace.update("k", |value: Option<i32>| value.map(|value| value + 1));
     updated.await.expect("an update");
-    assert_eq!(told().await.key().expect("a key"), "k");
-    assert_eq!(again.get_or("k", 0).await.expect("a read"), 42);
+    assert_eq!(next_change().await.key().expect("a key"), "k");
+    assert_eq!(same_namespace.get_or("k", 0).await.expect("a read"), 42);
     let mut records = namespace.export().records();
     let record = records.next().await.expect("a record").expect("a record");
     assert_eq!(

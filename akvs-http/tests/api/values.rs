@@ -1,4 +1,4 @@
-//! Section 2, values: their size, what their writer said of them, and that nothing is done to them.
+//! Sections 2.5 and 3, values: their size, their metadata, and that they are returned unchanged.
 
 use akvs_http::Options;
 
@@ -64,7 +64,7 @@ fn a_longer_value_is_413_with_limit_and_setting() {
 }
 
 #[test]
-fn too_long_a_content_length_is_413_before_the_body() {
+fn a_content_length_above_the_limit_is_413_before_the_body() {
     let app = limited();
     for expect in ["", "Expect: 100-continue\r\n"] {
         for length in [LIMIT as u64 + 1, 1 << 40, u64::MAX] {
@@ -104,7 +104,7 @@ fn a_chunked_body_that_is_too_long_is_413() {
 }
 
 #[test]
-fn a_body_in_chunks_is_one_value() {
+fn a_chunked_body_is_one_value() {
     let app = limited();
     let mut connection = app.connect();
     let head = "POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -151,7 +151,7 @@ fn a_content_type_is_stored_and_returned() {
         assert_eq!(stored.status, 201, "{media_type}");
         let found = connection.ask("GET", "/kv/ns/key", "", b"");
         if media_type.starts_with("application/x-www-form") {
-            // Whether parameters make it another type than curl's is not said.
+            // The contract does not state whether a type with parameters counts as curl's default.
             continue;
         }
         assert_eq!(found.header("Content-Type"), Some(media_type));
@@ -160,7 +160,7 @@ fn a_content_type_is_stored_and_returned() {
 }
 
 #[test]
-fn without_a_content_type_or_with_curls_it_is_an_octet_stream() {
+fn without_a_content_type_or_with_curls_default_a_value_is_an_octet_stream() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for header in [
@@ -184,7 +184,7 @@ fn without_a_content_type_or_with_curls_it_is_an_octet_stream() {
 fn a_content_encoding_is_kept_and_the_body_never_decoded() {
     let app = TestServer::start();
     let mut connection = app.connect();
-    // Neither is what it says, which whoever decodes would notice.
+    // The body is not encoded in this way, so decoding it would fail.
     for encoding in ["gzip", "br", "zstd", "deflate", "gzip, aes128gcm"] {
         let header = format!("Content-Encoding: {encoding}\r\n");
         assert_eq!(
@@ -229,7 +229,7 @@ fn a_body_is_never_encoded() {
 }
 
 #[test]
-fn values_always_carry_the_headers_that_keep_them_from_acting() {
+fn values_always_have_the_headers_that_prevent_their_execution() {
     let app = TestServer::start();
     for (path, header) in [
         ("/kv/ns/page", "Content-Type: text/html\r\n"),
@@ -256,7 +256,7 @@ fn values_always_carry_the_headers_that_keep_them_from_acting() {
 }
 
 #[test]
-fn every_answer_about_a_key_that_is_there_has_its_revision() {
+fn every_answer_about_an_existing_key_has_its_revision() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let mut last = 0;

@@ -1,4 +1,4 @@
-//! Section 10, `/version` and `/`: what serves, and what can be asked of it. And what a request is called.
+//! Section 15.3, `/version` and `/`: the program and its limits; and request ids.
 
 use akvs_http::{BuildInfo, Options};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ fn the_version_has_engine_and_limits() {
         },
     });
     assert_eq!(found, expected);
-    // The limits are those that hold.
+    // The limits are those in effect.
     assert_eq!(app.post("/kv/ns/key", [0; 4_322]).status, 413);
     assert_eq!(app.post("/kv/ns/key", [0; 4_321]).status, 201);
 }
@@ -70,7 +70,7 @@ fn the_durability_is_that_of_the_engine() {
 }
 
 #[test]
-fn the_root_names_the_server_and_the_paths() {
+fn the_index_names_the_server_and_the_paths() {
     let app = TestServer::start();
     for accept in ["", "Accept: */*\r\n", "Accept: text/plain\r\n"] {
         let answer = app.connect().ask("GET", "/", accept, b"");
@@ -101,7 +101,7 @@ fn the_root_names_the_server_and_the_paths() {
 }
 
 #[test]
-fn both_are_there_to_be_read_only() {
+fn version_and_index_are_read_only() {
     let app = TestServer::start();
     for path in ["/", "/version"] {
         let get = app.ask("GET", path);

@@ -1,7 +1,7 @@
-//! Section 7, watching: what is told of each change, to whom, and in which form.
+//! Section 12, watching: the events of each change, the watchers that receive them, and the form of the stream.
 
-mod crowd;
 mod filters;
+mod many_watchers;
 mod resume;
 mod sse;
 mod state;
@@ -13,9 +13,9 @@ use serde_json::json;
 
 use akvs_testing::raw::Answer;
 use akvs_testing::server::TestServer;
-use sse::{Told, Watch, revision_of};
+use sse::{Part, Watch, comment_revision};
 
-/// A server whose comments come often.
+/// Starts a server with a short interval of comments.
 fn with_heartbeat(millis: u64) -> TestServer {
     TestServer::with(Options {
         heartbeat: Duration::from_millis(millis),
@@ -29,7 +29,7 @@ fn every_kind_of_change_is_sent_with_its_data() {
     let mut watch = Watch::open(&app, "");
     let mut writer = app.connect();
     let mut last = watch.begin();
-    let mut told = |answer: Answer, name: &str, data: serde_json::Value| {
+    let mut assert_event = |answer: Answer, name: &str, data: serde_json::Value| {
         let event = watch.event();
         let revision = event.revision();
         assert!(revision > last, "{event:?} after {last}");
@@ -47,34 +47,34 @@ fn every_kind_of_change_is_sent_with_its_data() {
             "modified": "2023-11-14T22:13:20.789Z", "expires": null})
     };
     let stored = writer.ask("POST", "/kv/ns/a", "", b"one");
-    told(stored, "set", set("a", 3));
+    assert_event(stored, "set", set("a", 3));
     let headers = "Content-Type: text/plain\r\nContent-Encoding: gzip\r\n";
     let stored = writer.ask("POST", "/kv/ns/b%2Fb?ttl=1s", headers, b"");
     let expected = json!({"key": "b/b", "size": 0, "content_type": "text/plain", "content_encoding": "gzip",
         "modified": "2023-11-14T22:13:20.789Z", "expires": "2023-11-14T22:13:21.789Z"});
-    told(stored, "set", expected);
+    assert_event(stored, "set", expected);
     let stored = writer.ask("POST", "/kv/ns/n?op=add", "", b"42");
-    told(stored, "set", set("n", 2));
+    assert_event(stored, "set", set("n", 2));
     let stored = writer.ask("POST", "/kv/ns/a?op=append", "", b" two");
-    told(stored, "set", set("a", 7));
+    assert_event(stored, "set", set("a", 7));
     let stored = writer.ask("POST", "/kv/ns/n?op=touch&ttl=1500ms", "", b"");
     let mut expected = set("n", 2);
     expected["expires"] = "2023-11-14T22:13:22.289Z".into();
-    told(stored, "set", expected);
+    assert_event(stored, "set", expected);
     let removed = writer.ask("DELETE", "/kv/ns/a", "", b"");
-    told(removed, "delete", json!({"key": "a"}));
+    assert_event(removed, "delete", json!({"key": "a"}));
     clock.advance(1_000);
-    // So that the server looks at the clock.
+    // The request makes the server check the clock.
     writer.ask("POST", "/kv/other/key", "", b"");
     let gone = writer.ask("GET", "/kv/ns/b%2Fb", "", b"");
-    told(gone, "expire", json!({"key": "b/b"}));
+    assert_event(gone, "expire", json!({"key": "b/b"}));
     let dropped = writer.ask("DELETE", "/kv/ns?confirm=ns", "", b"");
     assert_eq!(dropped.status, 200);
-    told(dropped, "drop", json!({}));
-    let stored = writer.ask("POST", "/kv/ns/a", "", b"anew");
+    assert_event(dropped, "drop", json!({}));
+    let stored = writer.ask("POST", "/kv/ns/a", "", b"next");
     let mut expected = set("a", 4);
     expected["modified"] = "2023-11-14T22:13:21.789Z".into();
-    told(stored, "set", expected);
+    assert_event(stored, "set", expected);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn values_are_sent_on_request() {
     let mut with = Watch::open(&app, "values=true");
     let mut without = [Watch::open(&app, ""), Watch::open(&app, "values=false")];
     let long = "long \"text\"\r\n".repeat(20_000);
-    for (value, member, told) in [
+    for (value, member, expected) in [
         (&b"text"[..], "value", "text"),
         (b"", "value", ""),
         (b"a\nb\rc\0", "value", "a\nb\rc\0"),
@@ -114,7 +114,10 @@ fn values_are_sent_on_request() {
     ] {
         app.post("/kv/ns/key", value);
         let event = with.event();
-        assert!(event.data[member] == told, "{value:.20?}: {event:.200?}");
+        assert!(
+            event.data[member] == expected,
+            "{value:.20?}: {event:.200?}"
+        );
         assert_eq!(event.data["size"], value.len());
         let members = ["value", "value64"].map(|name| event.data.get(name).is_some());
         assert_eq!(members, [member == "value", member != "value"]);
@@ -133,11 +136,11 @@ fn values_are_sent_on_request() {
 }
 
 #[test]
-fn it_begins_now() {
+fn a_watch_starts_at_the_newest_revision() {
     let app = TestServer::start();
     let before = app.post("/kv/ns/before", "").revision();
     let mut watch = Watch::open(&app, "");
-    assert_eq!(watch.hello, format!("revision {before}"));
+    assert_eq!(watch.first_comment, format!("revision {before}"));
     let after = app.post("/kv/ns/after", "").revision();
     assert_eq!(watch.event().change(), ("set", "after", after));
 }
@@ -192,17 +195,17 @@ fn the_stream_has_its_media_type_and_is_not_buffered() {
         ] {
             assert_eq!(watch.head.header(name), Some(value), "{query}");
         }
-        let hello = if query == "since=0" {
+        let first_comment = if query == "since=0" {
             "the state"
         } else {
             "revision 0"
         };
-        assert_eq!(watch.hello, hello, "{query}");
+        assert_eq!(watch.first_comment, first_comment, "{query}");
     }
 }
 
 #[test]
-fn head_gives_the_head_and_ends() {
+fn head_returns_the_head_only() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for path in ["/watch/ns", "/watch/ns?since=0&values=true"] {
@@ -226,7 +229,7 @@ fn head_gives_the_head_and_ends() {
 }
 
 #[test]
-fn only_get_and_head_watch() {
+fn methods_other_than_get_and_head_are_405() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let allow = Some("GET, HEAD, OPTIONS");
@@ -241,7 +244,7 @@ fn only_get_and_head_watch() {
 }
 
 #[test]
-fn a_path_that_names_no_namespace_is_refused() {
+fn a_path_without_a_namespace_is_refused() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for (path, refusal) in [
@@ -258,7 +261,7 @@ fn a_path_that_names_no_namespace_is_refused() {
 }
 
 #[test]
-fn a_bad_parameter_is_400_and_named() {
+fn an_invalid_parameter_is_400_with_its_name() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for (query, name) in [
@@ -300,35 +303,35 @@ fn comments_have_the_revision_up_to_which_all_was_sent() {
     let mut connection = app.connect();
     for _ in 0..50 {
         let stored = connection.ask("POST", "/kv/ns/key", "", b"").revision();
-        // Not a change too early: nothing is said to be told that was not.
+        // A comment must not report a revision whose changes were not sent.
         for watch in [&mut all, &mut state] {
             loop {
                 match watch.next() {
-                    Told::Comment(comment) => {
-                        let said = revision_of(&comment).unwrap_or_default();
+                    Part::Comment(comment) => {
+                        let said = comment_revision(&comment).unwrap_or_default();
                         assert!(said < stored, "{said} before the change {stored}");
                     }
-                    Told::Event(event) if event.name == "synced" => {}
-                    Told::Event(event) => break assert_eq!(event.revision(), stored),
-                    other @ (Told::End | Told::Cut) => panic!("{other:?}"),
+                    Part::Event(event) if event.name == "synced" => {}
+                    Part::Event(event) => break assert_eq!(event.revision(), stored),
+                    other @ (Part::End | Part::Cut) => panic!("{other:?}"),
                 }
             }
         }
         for watch in &mut filtered {
-            watch.comment_of(stored);
+            watch.wait_for_comment(stored);
         }
-        all.comment_of(stored);
+        all.wait_for_comment(stored);
     }
 }
 
 #[test]
-fn a_stop_ends_watches_as_it_should_and_begins_no_more() {
+fn a_stop_ends_watches_normally_and_starts_no_more() {
     let app = TestServer::start();
     let mut watches = ["", "since=0", "key=a"].map(|query| Watch::open(&app, query));
     app.post("/kv/ns/a", "");
     app.end_watches();
     for watch in &mut watches {
-        while let Told::Event(event) = watch.past_comments() {
+        while let Part::Event(event) = watch.next_without_comments() {
             assert!(["set", "synced"].contains(&&*event.name), "{event:?}");
         }
         let answer = watch.connection.ask("GET", "/watch/ns", "", b"");

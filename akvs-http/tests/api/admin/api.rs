@@ -1,4 +1,4 @@
-//! An operator that notes what it is asked for, and the long answers that it gives in parts.
+//! An [`AdminApi`] that records its calls, and answers with the chunks that a test chooses.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -9,16 +9,16 @@ use bytes::Bytes;
 
 use akvs_testing::server::{Sockets, TestServer};
 
-/// What a long answer is to be made of.
-pub(super) type Made = Result<Vec<Result<Bytes>>>;
+/// The chunks of a long answer, or the error in place of it.
+pub(super) type ChunksResult = Result<Vec<Result<Bytes>>>;
 
-/// Notes what it is asked for.
+/// Records its calls.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
-    asked: Mutex<Vec<String>>,
-    made: Mutex<Option<Made>>,
-    /// Told when the parts of an answer are let go of.
-    let_go: Mutex<Option<Sender<()>>>,
+    calls: Mutex<Vec<String>>,
+    next_answer: Mutex<Option<ChunksResult>>,
+    /// Notified when the chunks of an answer are dropped.
+    dropped: Mutex<Option<Sender<()>>>,
 }
 
 impl Recorder {
@@ -26,33 +26,33 @@ impl Recorder {
         Arc::default()
     }
 
-    /// One whose next long answer is this, and when that is let go of.
-    pub(super) fn making(made: Made) -> (Arc<Recorder>, Receiver<()>) {
-        let (tell, let_go) = channel();
+    /// Creates a recorder whose next long answer is this, and a receiver that is notified when that is dropped.
+    pub(super) fn with_answer(next_answer: ChunksResult) -> (Arc<Recorder>, Receiver<()>) {
+        let (sender, dropped) = channel();
         let recorder = Recorder {
-            made: Mutex::new(Some(made)),
-            let_go: Mutex::new(Some(tell)),
+            next_answer: Mutex::new(Some(next_answer)),
+            dropped: Mutex::new(Some(sender)),
             ..Recorder::default()
         };
-        (Arc::new(recorder), let_go)
+        (Arc::new(recorder), dropped)
     }
 
-    /// What it was asked for so far.
-    pub(super) fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("a lock").clone()
+    /// Returns the calls so far.
+    pub(super) fn calls(&self) -> Vec<String> {
+        self.calls.lock().expect("a lock").clone()
     }
 
     fn note(&self, what: impl Into<String>) {
-        self.asked.lock().expect("a lock").push(what.into());
+        self.calls.lock().expect("a lock").push(what.into());
     }
 
-    fn parts(&self, what: &str) -> Result<ByteChunks> {
+    fn chunks(&self, what: &str) -> Result<ByteChunks> {
         self.note(what);
-        let made = self.made.lock().expect("a lock").take();
-        let parts = made.unwrap_or_else(|| Ok(Vec::new()))?;
-        Ok(Box::new(Noted {
-            parts: parts.into_iter(),
-            let_go: self.let_go.lock().expect("a lock").take(),
+        let next_answer = self.next_answer.lock().expect("a lock").take();
+        let chunks = next_answer.unwrap_or_else(|| Ok(Vec::new()))?;
+        Ok(Box::new(NotifyingChunks {
+            chunks: chunks.into_iter(),
+            dropped: self.dropped.lock().expect("a lock").take(),
         }))
     }
 }
@@ -63,8 +63,8 @@ impl AdminApi for Recorder {
     }
 
     fn log(&self) -> String {
-        let asked = self.asked();
-        let good = asked.iter().rev().find(|asked| !asked.ends_with("bad"));
+        let calls = self.calls();
+        let good = calls.iter().rev().find(|call| !call.ends_with("bad"));
         let filter = good.and_then(|good| good.strip_prefix("log "));
         filter.unwrap_or("info").to_owned()
     }
@@ -72,44 +72,44 @@ impl AdminApi for Recorder {
     fn set_log(&self, filter: &str) -> std::result::Result<(), String> {
         self.note(format!("log {filter}"));
         match filter {
-            "bad" => Err("bad is no filter".into()),
+            "bad" => Err("unknown filter: bad".into()),
             _ => Ok(()),
         }
     }
 
     fn backup(&self) -> Result<ByteChunks> {
-        self.parts("backup")
+        self.chunks("backup")
     }
 
     fn verify(&self) -> Result<ByteChunks> {
-        self.parts("verify")
+        self.chunks("verify")
     }
 }
 
-/// Parts that tell when they are let go of.
-struct Noted {
-    parts: std::vec::IntoIter<Result<Bytes>>,
-    let_go: Option<Sender<()>>,
+/// Chunks that notify the test when they are dropped.
+struct NotifyingChunks {
+    chunks: std::vec::IntoIter<Result<Bytes>>,
+    dropped: Option<Sender<()>>,
 }
 
-impl Iterator for Noted {
+impl Iterator for NotifyingChunks {
     type Item = Result<Bytes>;
 
     fn next(&mut self) -> Option<Result<Bytes>> {
-        self.parts.next()
+        self.chunks.next()
     }
 }
 
-impl Drop for Noted {
+impl Drop for NotifyingChunks {
     fn drop(&mut self) {
-        if let Some(let_go) = &self.let_go {
-            // Not every test listens.
-            let _ = let_go.send(());
+        if let Some(dropped) = &self.dropped {
+            // A test need not wait for it.
+            let _ = dropped.send(());
         }
     }
 }
 
-/// A server with this operator.
+/// Starts a server with this admin API.
 pub(super) fn with(recorder: Arc<Recorder>) -> (TestServer, Sockets, Arc<Recorder>) {
     let (app, sockets) = TestServer::with_sockets(Options {
         admin: Some(recorder.clone()),

@@ -1,28 +1,28 @@
-//! Long answers to the owner: in parts as they are made, and cut off where one cannot be, so that nobody takes half of
-//! a backup for a whole one.
+//! Long answers of the admin socket: sent in chunks as they are produced, and cut off where one fails, so that no
+//! client takes a part of a backup for a complete one.
 
 use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
 
-use super::api::{Made, Recorder, with};
+use super::api::{ChunksResult, Recorder, with};
 use akvs_testing::raw::{ANSWER_TIMEOUT, Connection, request};
 use akvs_testing::server::block_on;
 
-/// Both long answers, and their media types.
+/// Both long answers, with their media types.
 const LONG: [(&str, &str, &str); 2] = [
     ("GET", "/admin/backup", "application/octet-stream"),
     ("POST", "/admin/verify", "application/x-ndjson"),
 ];
 
 fn broken() -> Result<Bytes> {
-    Err(Error::new(Code::Storage, "the disk is gone"))
+    Err(Error::new(Code::Storage, "the disk failed"))
 }
 
-fn part(byte: u8, length: usize) -> Result<Bytes> {
+fn chunk(byte: u8, length: usize) -> Result<Bytes> {
     Ok(vec![byte; length].into())
 }
 
-/// What comes of a body in chunks, and whether it came to its end.
+/// Returns the received bytes of a chunked body, and whether it was complete.
 fn body(connection: &mut Connection) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     while let Some(chunk) = connection.chunk() {
@@ -35,10 +35,10 @@ fn body(connection: &mut Connection) -> (Vec<u8>, bool) {
 }
 
 #[test]
-fn all_parts_come_in_their_order() {
+fn all_chunks_are_sent_in_order() {
     for (method, path, media_type) in LONG {
-        let parts = vec![part(1, 10), part(2, 300_000), part(3, 1)];
-        let (recorder, _let_go) = Recorder::making(Ok(parts));
+        let parts = vec![chunk(1, 10), chunk(2, 300_000), chunk(3, 1)];
+        let (recorder, _dropped) = Recorder::with_answer(Ok(parts));
         let (_app, sockets, recorder) = with(recorder);
         let mut owner = Connection::open_unix(&sockets.owner());
         owner.send(request(method, path, "", b""));
@@ -50,51 +50,51 @@ fn all_parts_come_in_their_order() {
         let (whole, is_ended) = body(&mut owner);
         assert!(is_ended);
         assert!(whole == [vec![1; 10], vec![2; 300_000], vec![3; 1]].concat());
-        // The connection goes on; an answer may have no parts at all.
+        // The connection stays open; an answer may have no chunks at all.
         owner.send(request(method, path, "", b""));
         assert_eq!(owner.head().expect("a head").status, 200);
         assert_eq!(body(&mut owner), (vec![], true));
-        assert_eq!(recorder.asked().len(), 2);
+        assert_eq!(recorder.calls().len(), 2);
     }
 }
 
 #[test]
-fn a_part_that_fails_cuts_the_answer_off() {
+fn a_failing_chunk_cuts_the_answer_off() {
     let made: [fn() -> Vec<Result<Bytes>>; 3] = [
-        || vec![broken(), part(1, 1)],
-        || vec![part(1, 10), broken(), part(2, 10)],
-        || vec![part(1, 400_000), part(2, 10), broken()],
+        || vec![broken(), chunk(1, 1)],
+        || vec![chunk(1, 10), broken(), chunk(2, 10)],
+        || vec![chunk(1, 400_000), chunk(2, 10), broken()],
     ];
     for (method, path, _) in LONG {
         for made in made {
             let before: usize = made()
                 .into_iter()
                 .map_while(Result::ok)
-                .map(|part| part.len())
+                .map(|chunk| chunk.len())
                 .sum();
-            let (recorder, let_go) = Recorder::making(Ok(made()));
+            let (recorder, dropped) = Recorder::with_answer(Ok(made()));
             let (app, sockets, _recorder) = with(recorder);
             let mut owner = Connection::open_unix(&sockets.owner());
             owner.send(request(method, path, "", b""));
-            // Where nothing was sent yet, not even a head need come.
+            // Where nothing was sent yet, even the head may be missing.
             if owner.head().is_some() {
                 let (came, is_ended) = body(&mut owner);
-                assert!(!is_ended, "{path}: taken for whole");
-                assert!(came.len() <= before, "{path}: something after the failure");
+                assert!(!is_ended, "{path}: complete");
+                assert!(came.len() <= before, "{path}: bytes after the failure");
             }
             assert!(owner.is_ended());
-            let_go
+            dropped
                 .recv_timeout(ANSWER_TIMEOUT)
-                .expect("the parts are let go of");
+                .expect("the chunks are dropped");
             assert_eq!(app.ask("GET", "/ping").status, 200);
         }
     }
 }
 
 #[test]
-fn a_part_that_fails_cuts_a_stream_of_http_2_off() {
-    let parts = vec![part(1, 10), broken()];
-    let (recorder, _let_go) = Recorder::making(Ok(parts));
+fn a_failing_chunk_resets_the_http_2_stream() {
+    let parts = vec![chunk(1, 10), broken()];
+    let (recorder, _dropped) = Recorder::with_answer(Ok(parts));
     let (_app, sockets, _recorder) = with(recorder);
     block_on(async {
         let stream = tokio::net::UnixStream::connect(sockets.owner()).await;
@@ -114,41 +114,44 @@ fn a_part_that_fails_cuts_a_stream_of_http_2_off() {
         let cut = tokio::time::timeout(ANSWER_TIMEOUT, cut)
             .await
             .expect("an end");
-        let error = cut.expect_err("a whole backup");
+        let error = cut.expect_err("a reset");
         assert!(error.is_reset(), "{error}");
     });
 }
 
 #[test]
-fn a_stream_that_cannot_start_is_a_problem() {
+fn a_long_answer_that_cannot_start_is_a_problem_document() {
     for (method, path, _) in LONG {
-        let busy = Error::new(Code::Overloaded, "a check is under way already");
-        let made: Made = Err(busy.with("retry_after_s", 5));
-        let (recorder, _let_go) = Recorder::making(made);
+        let busy = Error::new(Code::Overloaded, "a check is already running");
+        let made: ChunksResult = Err(busy.with("retry_after_s", 5));
+        let (recorder, _dropped) = Recorder::with_answer(made);
         let (_app, sockets, _recorder) = with(recorder);
         let mut owner = Connection::open_unix(&sockets.owner());
         let answer = owner.ask(method, path, "", b"");
         assert_eq!(answer.refusal(), (503, "overloaded".into()));
         assert_eq!(answer.header("Retry-After"), Some("5"));
-        assert_eq!(answer.problem()["detail"], "a check is under way already");
+        assert_eq!(answer.problem()["detail"], "a check is already running");
     }
 }
 
 #[test]
-fn a_closed_watch_leaves_nothing() {
+fn a_client_that_disconnects_drops_the_chunks() {
     for (method, path, _) in LONG {
-        // More than all buffers on the way hold.
-        let parts = (0..200).map(|_| part(7, 100_000)).collect();
-        let (recorder, let_go) = Recorder::making(Ok(parts));
+        // More than all buffers between the server and the client hold.
+        let parts = (0..200).map(|_| chunk(7, 100_000)).collect();
+        let (recorder, dropped) = Recorder::with_answer(Ok(parts));
         let (_app, sockets, _recorder) = with(recorder);
         let mut owner = Connection::open_unix(&sockets.owner());
         owner.send(request(method, path, "", b""));
         assert_eq!(owner.head().expect("a head").status, 200);
         assert!(owner.chunk().is_some_and(|chunk| !chunk.is_empty()));
-        assert!(let_go.try_recv().is_err(), "it reads ahead without an end");
+        assert!(
+            dropped.try_recv().is_err(),
+            "it reads ahead without a bound"
+        );
         drop(owner);
-        let_go
+        dropped
             .recv_timeout(ANSWER_TIMEOUT)
-            .expect("the parts are let go of");
+            .expect("the chunks are dropped");
     }
 }

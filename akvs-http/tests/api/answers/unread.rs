@@ -1,4 +1,4 @@
-//! A large value is read once there is memory for it, and not where nothing of it is told.
+//! A large value is read only once memory is reserved for it, and not at all where the answer does not contain it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,15 +13,15 @@ use bytes::Bytes;
 use super::{LARGE, begin, is_refused};
 use akvs_testing::server::TestServer;
 
-/// An engine from which what is read is copied, as from a disk, and counted.
+/// An engine that copies each row that is read, as from a disk, and counts the bytes.
 #[derive(Clone)]
-struct Counted {
+struct CountingEngine {
     inner: Arc<MemoryEngine>,
     read_bytes: Arc<AtomicUsize>,
 }
 
-/// A moment of it.
-struct Moment {
+/// A snapshot of it.
+struct CountingSnapshot {
     inner: Box<dyn Snapshot>,
     read_bytes: Arc<AtomicUsize>,
 }
@@ -38,21 +38,21 @@ fn bytes_of(rows: &Rows) -> usize {
     rows.iter().map(|(_, row)| row.len()).sum()
 }
 
-impl Engine for Counted {
+impl Engine for CountingEngine {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
         let row = self.inner.get(table, key)?;
         count(&self.read_bytes, table, row.as_ref().map_or(0, Bytes::len));
         Ok(row)
     }
 
-    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Rows> {
-        let rows = self.inner.page(table, span, limit)?;
+    fn page(&self, table: Table, range: &KeyRange, limit: PageLimit) -> Result<Rows> {
+        let rows = self.inner.page(table, range, limit)?;
         count(&self.read_bytes, table, bytes_of(&rows));
         Ok(rows)
     }
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        Ok(Box::new(Moment {
+        Ok(Box::new(CountingSnapshot {
             inner: self.inner.snapshot()?,
             read_bytes: Arc::clone(&self.read_bytes),
         }))
@@ -83,34 +83,34 @@ impl Engine for Counted {
     }
 }
 
-impl Snapshot for Moment {
+impl Snapshot for CountingSnapshot {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
         let row = self.inner.get(table, key)?;
         count(&self.read_bytes, table, row.as_ref().map_or(0, Bytes::len));
         Ok(row)
     }
 
-    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Rows> {
-        let rows = self.inner.page(table, span, limit)?;
+    fn page(&self, table: Table, range: &KeyRange, limit: PageLimit) -> Result<Rows> {
+        let rows = self.inner.page(table, range, limit)?;
         count(&self.read_bytes, table, bytes_of(&rows));
         Ok(rows)
     }
 
-    fn page_back(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Rows> {
-        let rows = self.inner.page_back(table, span, limit)?;
+    fn page_back(&self, table: Table, range: &KeyRange, limit: PageLimit) -> Result<Rows> {
+        let rows = self.inner.page_back(table, range, limit)?;
         count(&self.read_bytes, table, bytes_of(&rows));
         Ok(rows)
     }
 }
 
 #[test]
-fn a_value_is_read_only_with_reserved_memory() {
+fn a_value_is_read_only_after_memory_is_reserved_for_it() {
     let http = Options {
         max_response_memory_bytes: 40 << 20,
         ..Options::default()
     };
     for is_resident in [true, false] {
-        let engine = Counted {
+        let engine = CountingEngine {
             inner: Arc::new(MemoryEngine::new()),
             read_bytes: Arc::default(),
         };
@@ -130,7 +130,7 @@ fn a_value_is_read_only_with_reserved_memory() {
             app.connect().ask("GET", "/kv/ns/c", &fields, b"").status
         };
         assert_eq!(range("0-9"), 503);
-        // Nothing of it is told.
+        // The answer does not contain the value.
         assert_eq!(range("999999999-"), 416);
         let head = app.ask("HEAD", "/kv/ns/c");
         assert_eq!((head.status, head.revision()), (200, revision));
@@ -145,12 +145,12 @@ fn a_value_is_read_only_with_reserved_memory() {
         let read_bytes = engine.read_bytes.load(Ordering::Relaxed);
         assert!(read_bytes < LARGE, "{read_bytes}");
         drop(readers);
-        // Once the server has seen that.
+        // Once the server has noticed that.
         while range("0-9") != 206 {
             std::thread::yield_now();
         }
         for _ in 0..3 {
-            // Each time all is given back.
+            // Each answer releases all of its memory.
             assert!(app.value("/kv/ns/c") == vec![b'x'; LARGE]);
         }
     }

@@ -1,11 +1,11 @@
-//! Bodies in chunks (RFC 9112, section 7.1): wherever they are split, whatever stands beside a size.
+//! Chunked bodies (RFC 9112, section 7.1): split anywhere, with extensions and trailers, and malformed.
 
 use akvs_testing::server::TestServer;
 
 const HEAD: &str =
     "POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// Sends these chunks, then another request on the same connection.
+/// Sends these chunks, then another request on the same connection, and asserts that the value is stored.
 fn assert_stored(app: &TestServer, chunks: &str, value: &str) {
     let mut connection = app.connect();
     connection.send([HEAD, chunks].concat());
@@ -16,7 +16,7 @@ fn assert_stored(app: &TestServer, chunks: &str, value: &str) {
 }
 
 #[test]
-fn a_body_split_anywhere_is_put_together() {
+fn a_body_split_anywhere_is_reassembled() {
     let app = TestServer::start();
     let chunks = "3;x=\"y\"\r\nhel\r\n02\r\nlo\r\n0\r\nX-Sum: 1\r\n\r\n";
     let whole = [HEAD, chunks].concat();
@@ -26,7 +26,7 @@ fn a_body_split_anywhere_is_put_together() {
         let whole = whole.replace("/kv/ns/key", &path);
         let (first, second) = whole.split_at(at);
         connection.send(first);
-        // The answer to another connection's request: the server has had time to see the first part.
+        // After the answer to another connection's request, the server has had time to read the first part.
         assert_eq!(app.ask("GET", "/ping").status, 200);
         connection.send(second);
         assert_eq!(connection.answer().status, 201, "split at {at}");
@@ -35,7 +35,7 @@ fn a_body_split_anywhere_is_put_together() {
 }
 
 #[test]
-fn a_chunk_for_each_byte_is_put_together() {
+fn one_chunk_for_each_byte_is_reassembled() {
     let app = TestServer::start();
     let value: String = ('a'..='z').cycle().take(5_000).collect();
     let chunks: String = value.chars().map(|c| format!("1\r\n{c}\r\n")).collect();
@@ -53,7 +53,7 @@ fn chunk_extensions_and_trailers_are_ignored() {
         "5 \t\r\nhello\r\n0\r\n\r\n",
         "5 ; name\r\nhello\r\n0\r\n\r\n",
         "5\r\nhello\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n",
-        // A field that says how long the body is means nothing behind it.
+        // `Content-Length` in a trailer is ignored.
         "5\r\nhello\r\n0\r\nContent-Length: 3\r\nTransfer-Encoding: gzip\r\n\r\n",
     ] {
         assert_stored(&app, chunks, "hello");
@@ -67,7 +67,7 @@ fn chunk_extensions_and_trailers_are_ignored() {
 }
 
 #[test]
-fn chunks_that_are_written_badly_store_nothing() {
+fn malformed_chunks_store_nothing() {
     let app = TestServer::start();
     for chunks in [
         "5\nhello\r\n0\r\n\r\n",
@@ -81,7 +81,7 @@ fn chunks_that_are_written_badly_store_nothing() {
         "5,\r\nhello\r\n0\r\n\r\n",
         "5_0\r\nhello\r\n0\r\n\r\n",
         "5\r\nhello\r\n0\r\nX: y\r\r\n\r\n",
-        // The greatest number that there is, which never comes.
+        // The greatest possible size; its bytes are never sent.
         "ffffffffffffffff\r\nhello\r\n0\r\n\r\n",
         "5\r\nhello\r\n",
         "5\r\nhello\r\n0\r\n",
@@ -97,7 +97,7 @@ fn chunks_that_are_written_badly_store_nothing() {
 }
 
 #[test]
-fn malformed_chunks_are_400_wherever_they_are_read() {
+fn malformed_chunks_are_400_on_every_route_with_a_body() {
     let app = TestServer::start();
     for path in ["/kv/ns/key", "/txn/ns", "/get/ns", "/import/ns", "/import"] {
         for (chunks, why) in [
@@ -107,7 +107,7 @@ fn malformed_chunks_are_400_wherever_they_are_read() {
         ] {
             let mut connection = app.connect();
             let head = HEAD.replace("/kv/ns/key", path);
-            // More is on its way, which nobody reads any more.
+            // More bytes, which the server does not read.
             connection.send([&*head, chunks, &"x".repeat(100_000)].concat());
             let answer = connection.answer();
             assert_eq!(answer.refusal(), (400, "invalid_request".into()), "{path}");

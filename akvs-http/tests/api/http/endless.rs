@@ -1,4 +1,4 @@
-//! Clients that send without an end, as fast as they can: what serves nothing is taken in within a bound.
+//! Clients that send without end, as fast as they can: the server reads a bounded number of useless bytes.
 
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
@@ -10,30 +10,30 @@ use crate::tokens;
 use akvs_testing::raw::Connection;
 use akvs_testing::server::TestServer;
 
-/// More than the server takes in, and what is on its way.
+/// More than the server reads, with the buffers between it and the client.
 const BOUND: usize = 256 << 20;
 
-/// Opens a connection twice: to write, and to read.
+/// Opens a connection, as a writer and a reader.
 fn connect(app: &TestServer) -> (TcpStream, Connection) {
     let stream = TcpStream::connect(app.address).expect("a connection");
-    let patience = Some(Duration::from_secs(20));
-    stream.set_write_timeout(patience).expect("a time-out");
+    let timeout = Some(Duration::from_secs(20));
+    stream.set_write_timeout(timeout).expect("a time-out");
     let reader = stream.try_clone().expect("a second handle");
     (stream, Connection::over(reader))
 }
 
-/// Sends this again and again until the other side has closed.
-fn flood(stream: TcpStream, piece: &str) {
-    assert!(is_closed(stream, piece));
+/// Sends this text repeatedly until the server has closed the connection.
+fn flood(stream: TcpStream, text: &str) {
+    assert!(is_closed(stream, text));
 }
 
-/// The same; whether it has, or takes in no more.
-fn is_closed(mut stream: TcpStream, piece: &str) -> bool {
-    let piece = piece.repeat((256 << 10) / piece.len());
+/// Sends this text repeatedly. Returns true once the server has closed the connection, and false once it stops reading.
+fn is_closed(mut stream: TcpStream, text: &str) -> bool {
+    let text = text.repeat((256 << 10) / text.len());
     let mut sent = 0;
     loop {
-        match stream.write_all(piece.as_bytes()) {
-            Ok(()) => sent += piece.len(),
+        match stream.write_all(text.as_bytes()) {
+            Ok(()) => sent += text.len(),
             Err(error) => {
                 let closed = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
                 return closed.contains(&error.kind());
@@ -58,7 +58,7 @@ fn bytes_after_an_answer_are_limited() {
     let chunked = "Transfer-Encoding: chunked\r\n";
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
     let long = "Content-Length: 1000000000000000\r\n";
-    for (line, fields, piece, status) in [
+    for (line, fields, text, status) in [
         ("POST /kv/ns/key", chunked, &*chunk, 401),
         ("POST /nope", chunked, &chunk, 404),
         ("PUT /kv/ns/key", chunked, &chunk, 405),
@@ -70,9 +70,9 @@ fn bytes_after_an_answer_are_limited() {
         ("GET /watch/ns", "Connection: close\r\n", "x", 200),
         ("GET /ping", "Connection: close\r\n", "x", 200),
     ] {
-        let app = match (status, piece.len()) {
+        let app = match (status, text.len()) {
             (401, _) => &shut,
-            // So small that they take long.
+            // The values are so small that reading them takes long.
             (_, 2..10) => &impatient,
             _ => &open,
         };
@@ -82,12 +82,12 @@ fn bytes_after_an_answer_are_limited() {
         let answer = connection.head().expect("an answer");
         assert_eq!(answer.status, status, "{line} {fields}");
         if line.contains("watch") {
-            // That goes on, and nothing more is read.
+            // The answer continues, and no more input is read.
             let short = Some(Duration::from_secs(1));
             stream.set_write_timeout(short).expect("a time-out");
-            is_closed(stream, piece);
+            is_closed(stream, text);
         } else {
-            flood(stream, piece);
+            flood(stream, text);
         }
         assert_eq!(app.ask("GET", "/ping").text(), "pong");
     }
@@ -97,7 +97,7 @@ fn bytes_after_an_answer_are_limited() {
 fn empty_frames_within_a_body_are_limited() {
     let app = TestServer::start();
     let post = "POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
-    for (begin, piece) in [
+    for (begin, text) in [
         ("5;", "a"),
         ("5", " "),
         ("0", "0"),
@@ -108,14 +108,14 @@ fn empty_frames_within_a_body_are_limited() {
         let (mut stream, mut connection) = connect(&app);
         stream.write_all(post.as_bytes()).expect("a head");
         stream.write_all(begin.as_bytes()).expect("a beginning");
-        stream.write_all(piece.repeat(20_000).as_bytes()).ok();
+        stream.write_all(text.repeat(20_000).as_bytes()).ok();
         let answer = connection.answer();
         assert_eq!(answer.refusal(), (400, "invalid_request".into()), "{begin}");
         assert!(answer.text().contains("16384 bytes"), "{}", answer.text());
-        flood(stream, piece);
+        flood(stream, text);
     }
     assert_eq!(app.ask("GET", "/kv/ns/key").status, 404);
-    // As much as a client may have use for.
+    // A client may have a use for this number of empty frames.
     let body = format!("5;{}\r\nhello\r\n0\r\na: b\r\n\r\n", "a".repeat(8_000));
     let mut connection = app.connect();
     connection.send([post, &body].concat());
@@ -123,7 +123,7 @@ fn empty_frames_within_a_body_are_limited() {
 }
 
 #[test]
-fn empty_lines_before_a_request_have_a_bound() {
+fn empty_lines_before_a_request_are_limited() {
     let app = TestServer::start();
     for line in ["\r\n", "\n"] {
         for first in ["", "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"] {

@@ -1,4 +1,4 @@
-//! `Expect: 100-continue` (RFC 9110, section 10.1.1): the client sends a head, and its body when it is told to.
+//! `Expect: 100-continue` (RFC 9110, section 10.1.1): the client sends a head, and its body after 100.
 
 use akvs_http::{Options, Right};
 
@@ -12,8 +12,8 @@ fn head(path: &str, length: u64, more: &str) -> String {
     )
 }
 
-fn ends_unharmed(app: &TestServer, connection: &mut Connection) {
-    // Whoever does not wait sends the body behind the refusal; it is not taken for a request.
+fn assert_ended_unharmed(app: &TestServer, connection: &mut Connection) {
+    // A client that does not wait sends the body after the refusal; it is not parsed as a request.
     connection.send("POST /kv/ns/hidden HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx");
     connection.end_sending();
     assert!(connection.try_answer("POST").is_none());
@@ -43,11 +43,11 @@ fn a_body_that_is_too_large_is_refused_instead_of_100_continue() {
     for length in [11, u64::MAX] {
         let mut connection = app.connect();
         connection.send(head("/kv/ns/key", length, ""));
-        // The first answer, so there was no 100.
+        // The first answer: no 100 was sent before it.
         let answer = connection.answer();
         assert_eq!(answer.refusal(), (413, "too_large".into()));
         assert_eq!(answer.header("Connection"), Some("close"));
-        ends_unharmed(&app, &mut connection);
+        assert_ended_unharmed(&app, &mut connection);
     }
 }
 
@@ -114,7 +114,7 @@ fn a_request_that_fails_is_answered_without_its_body() {
         let mut connection = app.connect();
         connection.send(head(path, 1_000_000, more));
         assert_eq!(connection.final_answer().status, status, "{path}");
-        ends_unharmed(&app, &mut connection);
+        assert_ended_unharmed(&app, &mut connection);
     }
 }
 

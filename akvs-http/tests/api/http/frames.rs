@@ -1,5 +1,5 @@
-//! HTTP/2 frames by hand (RFC 9113): floods that are known to have brought servers down. The connection that they come
-//! on may end; nobody else may notice.
+//! HTTP/2 frames by hand (RFC 9113): known attacks with floods of frames. The attacking connection may be closed; other
+//! connections must not be affected.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use akvs_testing::server::TestServer;
 
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// The ping behind everything else: its echo says that all before it was read.
+/// The last ping: its echo shows that all frames before it were read.
 const LAST: &[u8; 8] = b"the last";
 
 pub(super) const DATA: u8 = 0;
@@ -32,7 +32,7 @@ pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     frame
 }
 
-/// The fields of a request (RFC 7541): these two methods and the scheme from the static table, the rest as text.
+/// The fields of a request (RFC 7541): one of these two methods and the scheme from the static table, the rest as text.
 pub(super) fn fields(method: &str, path: &str) -> Vec<u8> {
     let mut fields = vec![if method == "GET" { 0x82 } else { 0x83 }, 0x86, 0x04];
     fields.push(u8::try_from(path.len()).expect("a short path"));
@@ -50,26 +50,26 @@ pub(super) fn get(stream: u32) -> Vec<u8> {
     )
 }
 
-/// How a connection took what it was sent.
+/// The effect of frames on a connection.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    /// All was read, and the connection lives.
+    /// All frames were read, and the connection is open.
     Alive,
-    /// It ended, with this code where one was told.
+    /// The connection was closed, with this error code if one was sent.
     Ended(Option<u32>),
 }
 
-/// Sends frames on a new connection while reading what comes back.
+/// Sends frames on a new connection while reading the answers.
 fn send(app: &TestServer, frames: Vec<u8>) -> Outcome {
     send_and_ask(app, frames, 0).0
 }
 
-/// The same, reading on until so many requests are answered; also gives which of the answers are 200.
+/// Sends frames, and reads until this number of requests is answered. Also returns which answers are 200.
 fn send_and_ask(app: &TestServer, frames: Vec<u8>, requests: usize) -> (Outcome, Vec<bool>) {
     let mut stream = TcpStream::connect(app.address).expect("a connection");
-    let patience = Some(Duration::from_secs(20));
-    stream.set_read_timeout(patience).expect("a time-out");
-    stream.set_write_timeout(patience).expect("a time-out");
+    let timeout = Some(Duration::from_secs(20));
+    stream.set_read_timeout(timeout).expect("a time-out");
+    stream.set_write_timeout(timeout).expect("a time-out");
     let mut writer = stream.try_clone().expect("a second handle");
     let sender = std::thread::spawn(move || {
         let all = [
@@ -78,7 +78,7 @@ fn send_and_ask(app: &TestServer, frames: Vec<u8>, requests: usize) -> (Outcome,
             &frames,
             &frame(PING, 0, 0, LAST),
         ];
-        // The other side may close before it has all.
+        // The server may close the connection before it has read everything.
         let _ = writer.write_all(&all.concat());
     });
     let outcome = read(&mut stream, requests);
@@ -90,20 +90,20 @@ fn send_and_ask(app: &TestServer, frames: Vec<u8>, requests: usize) -> (Outcome,
 }
 
 fn read(stream: &mut TcpStream, requests: usize) -> (Outcome, Vec<bool>) {
-    let (mut told, mut answers, mut echoed) = (None, Vec::new(), false);
+    let (mut code, mut answers, mut echoed) = (None, Vec::new(), false);
     while !echoed || answers.len() < requests {
         let mut head = [0; 9];
         if stream.read_exact(&mut head).is_err() {
-            return (Outcome::Ended(told), answers);
+            return (Outcome::Ended(code), answers);
         }
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
         let mut payload = vec![0; usize::try_from(length).expect("a length")];
         if stream.read_exact(&mut payload).is_err() {
-            return (Outcome::Ended(told), answers);
+            return (Outcome::Ended(code), answers);
         }
         match head[3] {
-            GOAWAY => told = payload[4..8].try_into().ok().map(u32::from_be_bytes),
-            // The status 200 is the eighth of the static table.
+            GOAWAY => code = payload[4..8].try_into().ok().map(u32::from_be_bytes),
+            // The status 200 is the eighth entry of the static table.
             HEADERS => answers.push(payload.first() == Some(&0x88)),
             PING => echoed |= payload == LAST,
             _ => {}
@@ -113,14 +113,14 @@ fn read(stream: &mut TcpStream, requests: usize) -> (Outcome, Vec<bool>) {
 }
 
 #[test]
-fn requests_reset_at_once_do_not_accumulate() {
+fn requests_that_are_reset_at_once_do_not_accumulate() {
     let app = TestServer::start();
     let mut frames = Vec::new();
     for stream in (1..40_000).step_by(2) {
         frames.extend(get(stream));
         frames.extend(frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
     }
-    // ENHANCE_YOUR_CALM, once twenty wait to be looked at.
+    // ENHANCE_YOUR_CALM, once twenty resets wait to be read.
     let outcome = send(&app, frames);
     assert!(
         matches!(outcome, Outcome::Alive | Outcome::Ended(Some(11) | None)),
@@ -129,7 +129,7 @@ fn requests_reset_at_once_do_not_accumulate() {
 }
 
 #[test]
-fn writes_that_are_taken_back_store_nothing() {
+fn writes_that_are_reset_store_nothing() {
     let app = TestServer::start();
     let mut frames = Vec::new();
     for stream in (1..2_000).step_by(2) {
@@ -149,16 +149,16 @@ fn writes_that_are_taken_back_store_nothing() {
 }
 
 #[test]
-fn a_head_of_endless_frames_is_cut_off() {
+fn a_head_without_end_is_cut_off() {
     let app = TestServer::start();
-    // A field that is never complete: a name of a megabyte is on its way.
+    // A field that is never complete: its name has a megabyte.
     let begin = [
         frame(HEADERS, END_STREAM, 1, &fields("GET", "/ping")),
         frame(CONTINUATION, 0, 1, b"\x00\x7f\x81\xff\x3f"),
     ];
     let empty = frame(CONTINUATION, 0, 1, b"").repeat(3_000);
     let outcome = send(&app, [&*begin.concat(), &empty].concat());
-    // ENHANCE_YOUR_CALM, before the ping amid the head is an error of its own.
+    // ENHANCE_YOUR_CALM, before the ping within the head becomes an error of its own.
     let calmed = matches!(outcome, Outcome::Ended(Some(11) | None));
     assert!(calmed, "{outcome:?}");
     let full = frame(CONTINUATION, 0, 1, &[b'x'; 16_000]).repeat(3_000);
@@ -181,7 +181,7 @@ fn a_head_that_is_too_large_is_refused() {
 }
 
 #[test]
-fn pings_and_settings_without_number_are_answered_no_faster_than_they_are_read() {
+fn pings_and_settings_are_answered_only_as_fast_as_answers_are_read() {
     let app = TestServer::start();
     for one in [
         frame(PING, 0, 0, b"12345678"),
@@ -193,7 +193,7 @@ fn pings_and_settings_without_number_are_answered_no_faster_than_they_are_read()
 }
 
 #[test]
-fn frames_that_carry_nothing_do_no_harm() {
+fn frames_without_effect_are_ignored() {
     let app = TestServer::start();
     let open = frame(HEADERS, END_HEADERS, 1, &fields("POST", "/kv/ns/key"));
     let empty = frame(DATA, 0, 1, b"").repeat(50_000);
@@ -208,34 +208,34 @@ fn frames_that_carry_nothing_do_no_harm() {
 }
 
 #[test]
-fn frames_that_must_not_be_end_the_connection() {
+fn invalid_frames_close_the_connection() {
     let app = TestServer::start();
     let widest = 0x7fff_ffff_u32.to_be_bytes();
     for (what, frames) in [
         ("a body before its head", frame(DATA, 0, 1, b"x")),
         ("a stream of the server's", get(2)),
-        ("a stream that is no stream", get(0)),
-        ("a stream behind a later one", [get(3), get(1)].concat()),
+        ("the stream 0", get(0)),
+        ("a stream after a later one", [get(3), get(1)].concat()),
         ("a ping of seven bytes", frame(PING, 0, 0, b"1234567")),
         ("settings of five bytes", frame(SETTINGS, 0, 0, b"12345")),
         (
-            "a window past its end",
+            "a window above the maximum",
             frame(WINDOW_UPDATE, 0, 0, &widest).repeat(2),
         ),
         (
-            "a window that does not grow",
+            "a window update of zero",
             frame(WINDOW_UPDATE, 0, 0, &[0; 4]),
         ),
         (
-            "a frame amid a head",
+            "another frame within a head",
             [frame(HEADERS, 0, 1, &fields("GET", "/ping")), get(3)].concat(),
         ),
         (
-            "a continuation of nothing",
+            "a continuation without a head",
             frame(CONTINUATION, END_HEADERS, 1, b""),
         ),
         (
-            "fields that are none",
+            "malformed fields",
             frame(HEADERS, END_STREAM | END_HEADERS, 1, &[0xff; 20]),
         ),
         ("a frame that is too long", frame(DATA, 0, 1, &[0; 20_000])),

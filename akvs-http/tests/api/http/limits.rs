@@ -1,4 +1,4 @@
-//! The limits of a connection of HTTP/2, as its client sees them, and an end to each way of keeping the server waiting.
+//! The limits of an HTTP/2 connection, as its client sees them, and a timeout for each way to keep the server waiting.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,14 +13,14 @@ use super::frames::{
 use akvs_testing::raw::ANSWER_TIMEOUT;
 use akvs_testing::server::TestServer;
 
-/// Long enough for a request in good order.
+/// Long enough for a correct request.
 const SOON: Duration = Duration::from_millis(700);
 const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
 pub(super) const ENHANCE_YOUR_CALM: u32 = 11;
 pub(super) const INITIAL_WINDOW_SIZE: u16 = 4;
 
-/// A frame that came.
+/// A received frame.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) kind: u8,
@@ -29,7 +29,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The code of an error, in the last four bytes of a reset, and behind the stream of a farewell.
+    /// Returns the error code: the last four bytes of a reset, and those after the stream id of a GOAWAY.
     pub(super) fn code(&self) -> u32 {
         let at = if self.kind == GOAWAY { 4 } else { 0 };
         let code = self.payload[at..at + 4].try_into();
@@ -37,7 +37,7 @@ impl Frame {
     }
 }
 
-/// A client that keeps to no rule but that of frames.
+/// A client that follows no rule of HTTP/2 except for frames.
 pub(super) struct Raw(TcpStream);
 
 impl Raw {
@@ -53,12 +53,12 @@ impl Raw {
         raw
     }
 
-    /// Whether the other side still listens is seen when reading.
+    /// Sends bytes. A closed connection is detected when reading.
     pub(super) fn send(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes);
     }
 
-    /// The next frame, or none where the connection has ended. A ping is answered.
+    /// Returns the next frame; none where the connection has ended. Answers pings.
     pub(super) fn next(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         self.0.read_exact(&mut head).ok()?;
@@ -76,12 +76,12 @@ impl Raw {
         })
     }
 
-    /// The next frame of this kind.
-    pub(super) fn next_of(&mut self, kind: u8) -> Option<Frame> {
+    /// Returns the next frame of this kind.
+    pub(super) fn next_frame(&mut self, kind: u8) -> Option<Frame> {
         std::iter::from_fn(|| self.next()).find(|frame| frame.kind == kind)
     }
 
-    /// The next data of a stream.
+    /// Returns the next data of a stream.
     pub(super) fn data_of(&mut self, stream: u32) -> Vec<u8> {
         let is_wanted = |frame: &Frame| {
             (frame.kind, frame.stream) == (DATA, stream) && !frame.payload.is_empty()
@@ -90,7 +90,7 @@ impl Raw {
         found.expect("data").payload
     }
 
-    /// Waits until all that was sent is read; whether the connection is still there.
+    /// Waits until everything that was sent is read, and returns whether the connection is still open.
     pub(super) fn is_read(&mut self) -> bool {
         self.send(&frame(PING, 0, 0, b"are you?"));
         std::iter::from_fn(|| self.next())
@@ -109,17 +109,22 @@ pub(super) fn setting(name: u16, value: u32) -> Vec<u8> {
 #[test]
 fn the_settings_have_the_limits() {
     let app = TestServer::start();
-    let settings = Raw::connect(&app, b"").next_of(SETTINGS).expect("settings");
-    let told = |name: u16| {
+    let settings = Raw::connect(&app, b"")
+        .next_frame(SETTINGS)
+        .expect("settings");
+    let setting_value = |name: u16| {
         let found = settings
             .payload
             .chunks(6)
             .find(|entry| entry[..2] == name.to_be_bytes());
         found.map(|entry| u32::from_be_bytes([entry[2], entry[3], entry[4], entry[5]]))
     };
-    // The most streams at once, and the largest head.
-    assert_eq!((told(3), told(6)), (Some(128), Some(131_072)));
-    assert_eq!(told(INITIAL_WINDOW_SIZE), Some(256 << 10));
+    // The maximum number of concurrent streams, and the maximum size of a head.
+    assert_eq!(
+        (setting_value(3), setting_value(6)),
+        (Some(128), Some(131_072))
+    );
+    assert_eq!(setting_value(INITIAL_WINDOW_SIZE), Some(256 << 10));
 }
 
 #[test]
@@ -133,9 +138,9 @@ fn a_head_with_too_many_fields_is_refused() {
             raw.send(&frame(CONTINUATION, 0, 1, part));
         }
         raw.send(&frame(CONTINUATION, END_HEADERS, 1, b""));
-        let answer = raw.next_of(HEADERS);
+        let answer = raw.next_frame(HEADERS);
         let has = |text: &str| {
-            // A status that is not in the static table stands there as text, by Huffman's code or not.
+            // A status that is not in the static table is sent as text, by the Huffman code or not.
             answer.as_ref().is_some_and(|answer| match text {
                 "200" => answer.payload.first() == Some(&0x88),
                 _ => answer.payload.first() != Some(&0x88),
@@ -153,12 +158,12 @@ fn streams_beyond_the_maximum_are_refused_and_then_end_the_connection() {
     for stream in 0..129 {
         raw.send(&post(2 * stream + 1));
     }
-    let refused = raw.next_of(RST_STREAM).expect("a refusal");
+    let refused = raw.next_frame(RST_STREAM).expect("a refusal");
     assert_eq!((refused.stream, refused.code()), (257, REFUSED_STREAM));
     for stream in 129..4_000 {
         raw.send(&post(2 * stream + 1));
     }
-    let end = raw.next_of(GOAWAY).expect("a farewell");
+    let end = raw.next_frame(GOAWAY).expect("a GOAWAY");
     assert_eq!(end.code(), ENHANCE_YOUR_CALM);
     assert!(raw.next().is_none());
     assert_eq!(app.ask("GET", "/ping").text(), "pong");
@@ -180,11 +185,11 @@ fn resets_are_limited() {
         assert!(taken_back < 1_000);
     }
     assert!(taken_back > 100);
-    // Who takes some back, and lets others be answered, may go on.
+    // A client that resets some requests and reads the answers of others may continue.
     let mut raw = Raw::connect(&app, b"");
     for round in 0..500 {
         raw.send(&get(4 * round + 1));
-        raw.next_of(HEADERS).expect("an answer");
+        raw.next_frame(HEADERS).expect("an answer");
         raw.send(&post(4 * round + 3));
         assert!(raw.is_read(), "{round}");
         raw.send(&frame(RST_STREAM, 0, 4 * round + 3, &CANCEL.to_be_bytes()));
@@ -192,7 +197,7 @@ fn resets_are_limited() {
 }
 
 #[test]
-fn a_head_has_to_be_whole_in_time() {
+fn a_slow_head_times_out() {
     let app = TestServer::with(Options {
         header_timeout: SOON,
         ..Options::default()
@@ -203,14 +208,14 @@ fn a_head_has_to_be_whole_in_time() {
         b"\0".to_vec(),
     ] {
         let mut raw = Raw::connect(&app, b"");
-        // A request that goes on does not keep it.
+        // A request in progress does not extend the time.
         raw.send(&frame(
             HEADERS,
             END_HEADERS | END_STREAM,
             1,
             &fields("GET", "/watch/ns"),
         ));
-        raw.next_of(HEADERS).expect("an answer");
+        raw.next_frame(HEADERS).expect("an answer");
         raw.send(&begin);
         while let Some(frame) = raw.next() {
             assert_ne!(frame.stream, 3, "{frame:?}");
@@ -219,7 +224,7 @@ fn a_head_has_to_be_whole_in_time() {
 }
 
 #[test]
-fn a_connection_without_requests_ends_though_it_answers_pings() {
+fn an_idle_connection_is_closed_even_if_it_answers_pings() {
     let app = TestServer::with(Options {
         keep_alive: SOON,
         ..Options::default()
@@ -228,9 +233,9 @@ fn a_connection_without_requests_ends_though_it_answers_pings() {
         let mut raw = Raw::connect(&app, b"");
         if asks {
             raw.send(&get(1));
-            raw.next_of(HEADERS).expect("an answer");
+            raw.next_frame(HEADERS).expect("an answer");
         }
-        let end = raw.next_of(GOAWAY).expect("a farewell");
+        let end = raw.next_frame(GOAWAY).expect("a GOAWAY");
         assert_eq!(end.code(), 0);
         while raw.next().is_some() {}
     }
@@ -248,10 +253,10 @@ fn an_unread_answer_is_aborted() {
         let mut raw = Raw::connect(&app, &setting(INITIAL_WINDOW_SIZE, 0));
         let head = frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields("GET", path));
         raw.send(&head);
-        raw.next_of(HEADERS).expect("a head");
-        let end = raw.next_of(RST_STREAM).expect("an end");
+        raw.next_frame(HEADERS).expect("a head");
+        let end = raw.next_frame(RST_STREAM).expect("an end");
         assert_eq!((end.stream, end.code()), (1, CANCEL), "{path}");
-        // Then it is idle, and ends.
+        // Then the connection is idle, and is closed.
         while raw.next().is_some() {}
     }
 }
@@ -261,12 +266,12 @@ fn a_stopping_server_answers_closing() {
     let app = TestServer::start();
     let mut raw = Raw::connect(&app, b"");
     raw.send(&get(1));
-    raw.next_of(HEADERS).expect("an answer");
+    raw.next_frame(HEADERS).expect("an answer");
     let handle = app.handle().clone();
     let stop = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(handle.stop(true));
     });
-    let end = raw.next_of(GOAWAY).expect("a farewell");
+    let end = raw.next_frame(GOAWAY).expect("a GOAWAY");
     assert_eq!(end.code(), 0);
     while raw.next().is_some() {}
     stop.join().expect("a stop");

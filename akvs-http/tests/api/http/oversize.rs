@@ -1,4 +1,4 @@
-//! Heads that are too large: they are refused or cut off within a bound, and others are served meanwhile.
+//! Heads that are too large: they are refused or cut off within a bound, while other requests are served.
 //!
 //! The bounds: 96 fields, 128 KiB for the whole head, just under 64 KiB for the target.
 
@@ -8,15 +8,15 @@ use akvs_testing::raw::Connection;
 use akvs_testing::server::TestServer;
 
 fn fields(count: usize) -> String {
-    // With the `Host` of each request.
+    // The `Host` of each request is one more field.
     (1..count).map(|n| format!("X-{n}: y\r\n")).collect()
 }
 
-/// Sends without an end, and gives the status of the answer, if it could still be read.
+/// Sends without end, and returns the status of the answer, if it could still be read.
 fn endless(connection: &mut Connection, begin: &str, more: &str) -> Option<u16> {
     connection.send(begin);
     for _ in 0..64 {
-        // Once the server has closed, this goes nowhere.
+        // Once the server has closed the connection, these bytes are lost.
         connection.send(more.repeat(65_536 / more.len()));
     }
     let status = connection.try_answer("GET").map(|answer| answer.status);
@@ -25,7 +25,7 @@ fn endless(connection: &mut Connection, begin: &str, more: &str) -> Option<u16> 
 }
 
 #[test]
-fn a_head_has_96_fields_at_most() {
+fn a_head_has_at_most_96_fields() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for count in [1, 95, 96] {
@@ -39,12 +39,12 @@ fn a_head_has_96_fields_at_most() {
 }
 
 #[test]
-fn a_head_has_128_kib_at_most() {
+fn a_head_has_at_most_128_kib() {
     let app = TestServer::start();
     let field = |bytes: usize| format!("X: {}\r\n", "a".repeat(bytes));
     let answer = app.connect().ask("GET", "/ping", &field(130_000), b"");
     assert_eq!(answer.status, 200);
-    // What is not read does not make the end of the connection overtake the answer.
+    // Unread bytes must not make the close overtake the answer.
     for more in [0, 1, 100_000] {
         let mut connection = app.connect();
         let begin = "GET /ping HTTP/1.1\r\nX: ";
@@ -70,11 +70,11 @@ fn a_target_has_less_than_64_kib() {
     }
 }
 
-/// `/kv/ns/` and so many `a` as a text of HTTP/2 (RFC 7541, section 5.2), by the Huffman code or not.
-fn target(bytes: usize, is_coded: bool) -> Vec<u8> {
+/// Encodes `/kv/ns/` and `bytes` times `a` as a string of HTTP/2 (RFC 7541, section 5.2), by the Huffman code or not.
+fn target(bytes: usize, is_huffman: bool) -> Vec<u8> {
     let letters = "a".repeat(bytes - 7);
     let mut text = format!("/kv/ns/{letters}").into_bytes();
-    if is_coded {
+    if is_huffman {
         let code = |letter: char| match letter {
             '/' => "011000",
             'a' => "00011",
@@ -91,7 +91,7 @@ fn target(bytes: usize, is_coded: bool) -> Vec<u8> {
         });
         text = bytes.collect();
     }
-    let mut length = vec![if is_coded { 255 } else { 127 }];
+    let mut length = vec![if is_huffman { 255 } else { 127 }];
     let mut more = text.len() - 127;
     while more >= 128 {
         length.push(u8::try_from(more % 128 + 128).expect("a byte"));
@@ -102,15 +102,15 @@ fn target(bytes: usize, is_coded: bool) -> Vec<u8> {
 }
 
 #[test]
-fn a_target_has_less_than_64_kib_over_http_2_too() {
+fn a_target_has_less_than_64_kib_over_http_2() {
     let app = TestServer::start();
-    // Not kept, kept and never kept in the table of fields; in frames of any length.
+    // Indexed, not indexed and never indexed in the table of fields; in frames of any length.
     for (name, frame_bytes) in [(0x04, 16_384), (0x44, 16_384), (0x14, 12_000)] {
-        for is_coded in [false, true] {
+        for is_huffman in [false, true] {
             let mut raw = Raw::connect(&app, b"");
             for (number, bytes) in (0_u32..).zip([65_000, 65_534, 65_535, 70_000, 100_000]) {
                 let stream = 4 * number + 1;
-                let fields = [&[0x82, 0x86, name][..], &target(bytes, is_coded)].concat();
+                let fields = [&[0x82, 0x86, name][..], &target(bytes, is_huffman)].concat();
                 let fields = [&fields[..], b"\x01\x09localhost\x40\x01x\x01y"].concat();
                 let mut parts = fields.chunks(frame_bytes).peekable();
                 let first = parts.next().expect("a part");
@@ -126,12 +126,12 @@ fn a_target_has_less_than_64_kib_over_http_2_too() {
                 let body = raw.data_of(stream);
                 let problem: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
                 let status = if bytes > 65_534 { 414 } else { 400 };
-                assert_eq!(problem["status"], status, "{bytes} {is_coded}");
+                assert_eq!(problem["status"], status, "{bytes} {is_huffman}");
                 if status == 414 {
                     assert_eq!(problem["limit"], 65_534);
                     assert_eq!(problem["code"], "invalid_request");
                 }
-                // What was kept of it is known by both sides.
+                // Both sides have the same table of fields afterwards.
                 raw.send(&get(stream + 2));
                 assert_eq!(raw.data_of(stream + 2), b"pong");
             }
@@ -140,7 +140,7 @@ fn a_target_has_less_than_64_kib_over_http_2_too() {
 }
 
 #[test]
-fn a_head_without_an_end_is_cut_off_while_others_are_served() {
+fn an_endless_head_is_cut_off_while_others_are_served() {
     let app = TestServer::start();
     let mut other = app.connect();
     for (begin, more) in [
@@ -152,7 +152,7 @@ fn a_head_without_an_end_is_cut_off_while_others_are_served() {
         ("GET /ping HTTP/1.1\r\nHost: localhost\r\n", "A"),
     ] {
         let status = endless(&mut app.connect(), begin, more);
-        // What is still on its way makes the end overtake the answer.
+        // Bytes that are still being sent may make the close overtake the answer.
         assert!(
             matches!(status, None | Some(414 | 431)),
             "{begin:?} {more:?}: {status:?}"
@@ -162,7 +162,7 @@ fn a_head_without_an_end_is_cut_off_while_others_are_served() {
 }
 
 #[test]
-fn a_field_name_that_is_too_long_ends_its_own_connection_alone() {
+fn a_field_name_that_is_too_long_closes_only_its_own_connection() {
     let app = TestServer::start();
     let mut other = app.connect();
     for _ in 0..10 {

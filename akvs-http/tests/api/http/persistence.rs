@@ -1,4 +1,4 @@
-//! How long a connection lives, and many requests on it at once (RFC 9112, section 9).
+//! Persistent connections and pipelining (RFC 9112, section 9).
 
 use akvs_testing::raw::{ANSWER_TIMEOUT, Answer, Connection, request};
 use akvs_testing::server::TestServer;
@@ -31,7 +31,7 @@ fn a_connection_is_kept_unless_one_side_closes_it() {
 }
 
 #[test]
-fn a_client_that_sends_nothing_more_gets_all_its_answers() {
+fn a_half_closed_connection_receives_all_its_answers() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let posts: Vec<_> = (0..10)
@@ -46,7 +46,7 @@ fn a_client_that_sends_nothing_more_gets_all_its_answers() {
 }
 
 #[test]
-fn an_answer_to_head_has_no_body_whatever_it_says() {
+fn an_answer_to_head_has_no_body_whatever_its_content_length() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     let mut connection = app.connect();
@@ -64,7 +64,7 @@ fn an_answer_to_head_has_no_body_whatever_it_says() {
         if !length.is_empty() {
             assert_eq!(answer.header("Content-Length"), Some(length), "{path}");
         }
-        // Had there been a body, this would not be an answer.
+        // If there had been a body, this answer would begin with it.
         let next = connection.ask("GET", "/ping", "", b"");
         assert_eq!(next.text(), "pong", "{path}");
     }
@@ -79,7 +79,7 @@ fn an_answer_to_head_has_no_body_whatever_it_says() {
 }
 
 #[test]
-fn thousands_of_reads_at_once_are_answered_in_order() {
+fn thousands_of_pipelined_reads_are_answered_in_order() {
     let app = TestServer::start();
     for n in 0..50 {
         app.post(&format!("/kv/ns/{n}"), n.to_string());
@@ -89,7 +89,7 @@ fn thousands_of_reads_at_once_are_answered_in_order() {
     for (n, answer) in connection.ask_all("GET", paths(), b"").iter().enumerate() {
         assert_eq!(answer.text(), (n % 50).to_string());
     }
-    // All in one go, whatever fits into which buffer.
+    // All requests are sent in one write, whatever fits into which buffer.
     let all: Vec<_> = paths().map(|path| request("GET", &path, "", b"")).collect();
     connection.send(all.concat());
     for n in 0..2_000 {
@@ -97,7 +97,7 @@ fn thousands_of_reads_at_once_are_answered_in_order() {
     }
 }
 
-/// Sends writes of this size at once, and gives the answers until the connection ends.
+/// Pipelines writes of this size, and returns the answers until the connection ends.
 fn pipelined(connection: &mut Connection, bytes: usize, count: usize) -> Vec<Answer> {
     let writes: Vec<_> = (0..count)
         .map(|n| request("POST", &format!("/kv/{bytes}/{n}"), "", &body(bytes, n)))
@@ -117,7 +117,7 @@ fn body(bytes: usize, n: usize) -> Vec<u8> {
 }
 
 #[test]
-fn writes_sent_at_once_are_answered_in_order_each_for_its_own_key() {
+fn pipelined_writes_are_answered_in_order_and_stored_under_their_keys() {
     let app = TestServer::start();
     for bytes in [1, 1_000, 10_000, 33_000, 100_000, 500_000] {
         let mut connection = app.connect();
@@ -136,7 +136,7 @@ fn writes_sent_at_once_are_answered_in_order_each_for_its_own_key() {
 }
 
 #[test]
-fn small_writes_sent_at_once_are_all_answered() {
+fn small_pipelined_writes_are_all_answered() {
     let app = TestServer::start();
     let mut connection = app.connect();
     assert_eq!(pipelined(&mut connection, 100, 100).len(), 100);
@@ -160,7 +160,7 @@ fn an_answer_with_close_is_the_last() {
 }
 
 #[test]
-fn each_answer_is_one_to_its_own_request() {
+fn each_pipelined_request_gets_its_own_answer() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     let old = "GET /kv/ns/key HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".as_bytes();
@@ -186,7 +186,7 @@ fn each_answer_is_one_to_its_own_request() {
 }
 
 #[test]
-fn nothing_is_run_after_a_request_that_ends_the_connection() {
+fn no_request_is_executed_after_one_that_closes_the_connection() {
     let app = TestServer::start();
     let late = request("POST", "/kv/ns/late", "", b"late");
     for last in [
@@ -196,12 +196,12 @@ fn nothing_is_run_after_a_request_that_ends_the_connection() {
         b"POST /kv/ns/key HTTP/1.0\r\nContent-Length: 5\r\n\r\nvalue".to_vec(),
         b"GET /ping HTTP/1.1\r\n\r\n".to_vec(),
     ] {
-        // As one piece, and with time between both.
+        // The requests are sent in one write, and with a pause between them.
         for waits in [false, true] {
             let mut connection = app.connect();
             connection.send(&last);
             if waits {
-                assert!(connection.has_something(ANSWER_TIMEOUT));
+                assert!(connection.has_input(ANSWER_TIMEOUT));
             }
             connection.send(&late);
             assert!(connection.try_answer("GET").is_some());
@@ -212,7 +212,7 @@ fn nothing_is_run_after_a_request_that_ends_the_connection() {
 }
 
 #[test]
-fn an_old_client_gets_no_chunks() {
+fn an_http_1_0_client_gets_no_chunks() {
     for keep in ["", "Connection: keep-alive\r\n"] {
         let app = TestServer::start();
         for n in 0..10 {
@@ -238,7 +238,7 @@ fn an_old_client_gets_no_chunks() {
                 app.end_watches();
             }
             let body = connection.rest();
-            // A size would stand before them.
+            // A chunk size would precede the bytes.
             let begin = match path.starts_with("/watch") {
                 true => {
                     body.starts_with(b":")

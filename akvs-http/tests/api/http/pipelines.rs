@@ -1,5 +1,4 @@
-//! Requests of all kinds, sent before the answers to those before them have come: each gets its own answer, in order,
-//! however the bytes are cut on their way.
+//! Pipelined requests of all kinds: each gets its own answer, in order, however the bytes are split into packets.
 
 use proptest::collection::vec;
 use proptest::test_runner::{Config, TestRunner};
@@ -7,10 +6,10 @@ use proptest::test_runner::{Config, TestRunner};
 use akvs_testing::raw::request;
 use akvs_testing::server::TestServer;
 
-/// A request, and the answer to it: its status and body.
-type Asked = (&'static str, &'static str, &'static str, u16, &'static str);
+/// A request, and the status and body of its answer.
+type Exchange = (&'static str, &'static str, &'static str, u16, &'static str);
 
-const KINDS: [Asked; 13] = [
+const KINDS: [Exchange; 13] = [
     ("GET", "/kv/ns/key", "", 200, "HEAD value"),
     ("HEAD", "/kv/ns/key", "", 200, ""),
     ("GET", "/kv/ns/none", "", 404, "Not Found"),
@@ -33,13 +32,13 @@ const KINDS: [Asked; 13] = [
 ];
 
 fn check(app: &TestServer, kinds: &[usize], cuts: &[usize]) {
-    let asked: Vec<Asked> = kinds.iter().map(|kind| KINDS[*kind]).collect();
+    let asked: Vec<Exchange> = kinds.iter().map(|kind| KINDS[*kind]).collect();
     let requests = asked
         .iter()
         .map(|(method, path, body, ..)| request(method, path, "", body.as_bytes()));
     let bytes = requests.collect::<Vec<_>>().concat();
     let mut connection = app.connect();
-    // The greatest is within the last body.
+    // The greatest offset is within the last body.
     let last = bytes.len() - 1;
     let cuts = cuts
         .iter()
@@ -65,7 +64,7 @@ fn check(app: &TestServer, kinds: &[usize], cuts: &[usize]) {
             assert_eq!(answer.header("Content-Length"), Some("10"), "{asked:?}");
         }
     }
-    // Nothing is left over, and the connection is good for more.
+    // No bytes are left over, and the connection accepts more requests.
     connection.send(request("GET", "/ping", "", b""));
     let pong = connection.try_answer("GET");
     assert_eq!(
@@ -76,14 +75,14 @@ fn check(app: &TestServer, kinds: &[usize], cuts: &[usize]) {
 }
 
 #[test]
-fn each_gets_its_own_answer() {
+fn pipelined_requests_of_all_kinds_get_their_own_answers() {
     for app in [
         TestServer::start(),
         TestServer::on_disk(),
         TestServer::on_slow_disk(),
     ] {
         assert_eq!(app.post("/kv/ns/key", "HEAD value").status, 201);
-        // Each pair at once, and with the second in two parts.
+        // Each pair at once, and with the second request in two parts.
         for first in 0..KINDS.len() {
             for second in 0..KINDS.len() {
                 check(&app, &[first, second], &[]);

@@ -1,4 +1,4 @@
-//! Clients that take their time, and more of them than there is room for: each wait has an end.
+//! Slow clients, and more clients than the server accepts: each wait has a timeout.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use akvs_http::Options;
 use akvs_testing::raw::{ANSWER_TIMEOUT, Connection, request};
 use akvs_testing::server::TestServer;
 
-/// More than half a second: the framework's timers read a clock that ticks so often.
+/// More than half a second: the framework's timers use a clock with that resolution.
 const SOON: Duration = Duration::from_millis(700);
 
-fn impatient() -> TestServer {
+fn with_short_timeouts() -> TestServer {
     TestServer::with(Options {
         header_timeout: SOON,
         request_timeout: SOON,
@@ -19,22 +19,22 @@ fn impatient() -> TestServer {
     })
 }
 
-/// Sends these bytes again and again, never long after the last time, until the connection has something to say.
+/// Sends these bytes repeatedly, at short intervals, until the server sends something.
 fn trickle(connection: &mut Connection, bytes: &str) {
-    while !connection.has_something(Duration::from_millis(10)) {
+    while !connection.has_input(Duration::from_millis(10)) {
         connection.send(bytes);
     }
 }
 
 #[test]
 fn a_silent_client_is_disconnected() {
-    let app = impatient();
+    let app = with_short_timeouts();
     assert!(app.connect().is_ended());
 }
 
 #[test]
-fn a_head_has_to_be_whole_in_time() {
-    let app = impatient();
+fn a_slow_head_times_out() {
+    let app = with_short_timeouts();
     for begin in ["G", "GET /ping HTTP/1.1\r\nHost: localhost\r\n"] {
         let mut connection = app.connect();
         connection.send(begin);
@@ -47,7 +47,7 @@ fn a_head_has_to_be_whole_in_time() {
         assert_eq!(answer.problem()["setting"], "limits.header_timeout");
         assert!(connection.is_ended());
     }
-    // A byte now and then does not help.
+    // A byte from time to time does not extend the time.
     let mut connection = app.connect();
     trickle(&mut connection, "G");
     assert_eq!(connection.answer().status, 408);
@@ -55,7 +55,7 @@ fn a_head_has_to_be_whole_in_time() {
 }
 
 #[test]
-fn the_head_of_a_later_request_has_to_be_whole_in_time_too() {
+fn a_slow_head_of_a_later_request_times_out() {
     let app = TestServer::with(Options {
         keep_alive: Duration::from_secs(3_600),
         header_timeout: SOON,
@@ -70,30 +70,30 @@ fn the_head_of_a_later_request_has_to_be_whole_in_time_too() {
         assert_eq!(answer.problem()["setting"], "limits.header_timeout");
         assert!(connection.is_ended(), "{begin:?}");
     }
-    // A byte now and then does not help.
+    // A byte from time to time does not extend the time.
     let mut connection = app.connect();
     assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
     trickle(&mut connection, "G");
     assert_eq!(connection.answer().status, 408);
     assert!(connection.is_ended());
-    // Nor does it when another request is answered meanwhile.
+    // The answer to another request does not extend it either.
     let mut connection = app.connect();
     connection.send([&request("GET", "/ping", "", b"")[..], b"G"].concat());
     assert_eq!(connection.answer().text(), "pong");
     assert_eq!(connection.answer().status, 408);
-    // Who has asked may wait as long as it takes.
+    // A client whose request is complete may wait for its answer for any time.
     let mut watcher = app.connect();
     watcher.send(request("GET", "/watch/ns", "", b""));
     assert_eq!(watcher.head().map(|head| head.status), Some(200));
     assert!(watcher.chunk().is_some());
-    assert!(!watcher.has_something(4 * SOON));
+    assert!(!watcher.has_input(4 * SOON));
     assert_eq!(app.post("/kv/ns/key", "v").status, 201);
     assert!(watcher.chunk().is_some_and(|chunk| !chunk.is_empty()));
 }
 
 #[test]
 fn the_wait_for_an_unread_body_is_bounded() {
-    let app = impatient();
+    let app = with_short_timeouts();
     for rest in ["", "1\r\nx\r\n"] {
         let mut connection = app.connect();
         connection
@@ -107,8 +107,8 @@ fn the_wait_for_an_unread_body_is_bounded() {
 }
 
 #[test]
-fn a_body_has_to_be_whole_in_time() {
-    let app = impatient();
+fn a_slow_body_times_out() {
+    let app = with_short_timeouts();
     for path in ["/kv/ns/key", "/txn/ns"] {
         let mut connection = app.connect();
         connection.send(format!(
@@ -125,8 +125,8 @@ fn a_body_has_to_be_whole_in_time() {
 }
 
 #[test]
-fn a_body_in_chunks_has_to_be_whole_in_time() {
-    let app = impatient();
+fn a_slow_chunked_body_times_out() {
+    let app = with_short_timeouts();
     let mut connection = app.connect();
     connection
         .send("POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -140,7 +140,7 @@ fn a_body_in_chunks_has_to_be_whole_in_time() {
 
 #[test]
 fn an_idle_connection_is_closed() {
-    let app = impatient();
+    let app = with_short_timeouts();
     let mut connection = app.connect();
     for _ in 0..3 {
         assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
@@ -149,8 +149,8 @@ fn an_idle_connection_is_closed() {
 }
 
 #[test]
-fn a_client_of_http_2_that_stops_within_its_preface_is_disconnected() {
-    let app = impatient();
+fn an_http_2_client_that_stops_within_its_preface_is_disconnected() {
+    let app = with_short_timeouts();
     for begin in ["PRI", "PRI * HTTP/2", "PRI * HTTP/2.0\r\n\r\n"] {
         let mut connection = app.connect();
         connection.send(begin);
@@ -159,16 +159,16 @@ fn a_client_of_http_2_that_stops_within_its_preface_is_disconnected() {
 }
 
 #[test]
-fn a_client_of_http_2_that_does_not_answer_a_ping_is_disconnected() {
-    let app = impatient();
+fn an_http_2_client_that_does_not_answer_a_ping_is_disconnected() {
+    let app = with_short_timeouts();
     let mut connection = app.connect();
     connection.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
     assert!(connection.is_ended());
 }
 
 #[test]
-fn one_connection_too_many_waits_until_another_is_closed() {
-    // One for each of the two workers.
+fn a_connection_above_the_limit_waits_until_another_is_closed() {
+    // Each of the two workers has one connection.
     let app = TestServer::with(Options {
         max_connections: 2,
         ..Options::default()
@@ -179,7 +179,7 @@ fn one_connection_too_many_waits_until_another_is_closed() {
     }
     let mut waiting = app.connect();
     waiting.send("GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert!(!waiting.has_something(SOON));
+    assert!(!waiting.has_input(SOON));
     for connection in &mut served {
         assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
     }
@@ -209,16 +209,16 @@ fn the_admin_socket_works_when_all_connections_are_in_use() {
         let written = owner.ask("POST", "/kv/ns/key", "", b"value");
         assert_eq!(written.status, 201);
     }
-    assert!(!waiting.has_something(Duration::from_millis(50)));
+    assert!(!waiting.has_input(Duration::from_millis(50)));
     drop(served);
     assert_eq!(waiting.answer().text(), "pong");
-    // Each worker answers, the owner's too.
+    // Each worker answers, including that of the admin socket.
     let works = async { app.handle().is_healthy().await };
     assert!(actix_web::rt::System::new().block_on(works));
 }
 
 #[test]
-fn bodies_that_are_announced_take_no_memory_before_they_come() {
+fn announced_bodies_take_no_memory_before_they_arrive() {
     let app = TestServer::with(Options {
         max_body_memory_bytes: 1 << 20,
         ..Options::default()
@@ -230,15 +230,15 @@ fn bodies_that_are_announced_take_no_memory_before_they_come() {
         connection.send([head.as_bytes(), &vec![b'x'; bytes]].concat());
         connection
     };
-    // A byte of each: there is room for all, and for a whole body beside them.
+    // A byte of each: there is memory for all of them, and for a whole body as well.
     let mut small: Vec<_> = (0..100).map(|_| begin(1)).collect();
     assert_eq!(app.post("/kv/ns/whole", vec![b'x'; 200_000]).status, 201);
-    // What comes counts, and what is kept free for more.
+    // The bytes that arrive count, and so does the memory reserved for more.
     let mut large: Vec<_> = (0..16).map(|_| begin(100_000)).collect();
     let mut refused = 0;
     while refused < 6 {
         large.retain_mut(|connection| {
-            if !connection.has_something(Duration::from_millis(10)) {
+            if !connection.has_input(Duration::from_millis(10)) {
                 return true;
             }
             assert_eq!(connection.answer().refusal(), (503, "overloaded".into()));
@@ -246,9 +246,9 @@ fn bodies_that_are_announced_take_no_memory_before_they_come() {
             false
         });
     }
-    // None of those was refused.
+    // None of the requests was refused.
     let soon = Duration::from_millis(1);
-    assert!(!small.iter_mut().any(|one| one.has_something(soon)));
+    assert!(!small.iter_mut().any(|one| one.has_input(soon)));
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn an_unread_answer_is_aborted_on_a_unix_socket() {
     for path in [sockets.unix(), sockets.owner()] {
         let mut connection = Connection::open_unix(&path);
         connection.send(request("GET", "/kv/ns/key", "", b""));
-        assert!(connection.has_something(ANSWER_TIMEOUT));
+        assert!(connection.has_input(ANSWER_TIMEOUT));
         let open = || {
             let metrics = String::from_utf8(app.ask("GET", "/metrics").body).expect("text");
             !metrics.contains("\nakvs_http_connections 1\n")

@@ -1,14 +1,15 @@
-//! Bodies that look like requests (RFC 9112, section 11.2): whatever says where a body ends is read in one way or
-//! refused, and what is in a body is never run.
+//! Bodies that look like requests (RFC 9112, section 11.2): the length of a body is read in exactly one way or refused,
+//! and no part of a body is executed.
 
 use akvs_http::Options;
 
 use akvs_testing::server::TestServer;
 
-/// It would store something, were it taken for a request.
+/// A request that would store a value if a body were parsed as a request.
 const HIDDEN: &str = "POST /kv/ns/hidden HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx";
 
-/// The statuses of all answers to these bytes, behind which nothing comes. The hidden request was not run.
+/// Returns the statuses of all answers to these bytes, after which nothing is sent. Asserts that the hidden request was
+/// not executed.
 fn statuses(app: &TestServer, bytes: impl AsRef<[u8]>) -> Vec<u16> {
     let bytes = bytes.as_ref();
     let method = if bytes.starts_with(b"HEAD") {
@@ -20,7 +21,7 @@ fn statuses(app: &TestServer, bytes: impl AsRef<[u8]>) -> Vec<u16> {
     assert_eq!(
         app.ask("GET", "/kv/ns/hidden").status,
         404,
-        "it was run: {}",
+        "it was executed: {}",
         bytes.escape_ascii()
     );
     statuses
@@ -72,7 +73,7 @@ fn a_body_that_looks_like_a_request_is_a_body_on_every_method_and_path() {
 }
 
 #[test]
-fn a_body_that_is_refused_for_its_length_is_not_run() {
+fn a_body_that_is_refused_for_its_length_is_not_executed() {
     let app = TestServer::with(Options {
         max_value_bytes: 10,
         ..Options::default()
@@ -121,7 +122,7 @@ fn valid_spellings_of_a_length_mean_the_same_number() {
 }
 
 #[test]
-fn invalid_spellings_of_a_length_end_the_connection() {
+fn invalid_spellings_of_a_length_close_the_connection() {
     let app = TestServer::start();
     for fields in [
         "Content-Length: 5\r\nContent-Length: 5\r\n",
@@ -163,7 +164,7 @@ fn valid_spellings_of_chunked_mean_chunked() {
 }
 
 #[test]
-fn invalid_spellings_of_chunked_end_the_connection() {
+fn invalid_spellings_of_chunked_close_the_connection() {
     let app = TestServer::start();
     for fields in [
         "Transfer-Encoding: \x0bchunked\r\n",
@@ -208,7 +209,7 @@ fn a_field_that_resembles_transfer_encoding_is_ignored() {
 }
 
 #[test]
-fn an_old_version_knows_no_chunks_and_needs_a_length() {
+fn http_1_0_requires_a_content_length_and_has_no_chunks() {
     let app = TestServer::start();
     for fields in [
         "Transfer-Encoding: chunked\r\n",
@@ -224,10 +225,10 @@ fn an_old_version_knows_no_chunks_and_needs_a_length() {
 }
 
 #[test]
-fn a_request_among_the_trailers_is_not_run() {
+fn a_request_among_the_trailers_is_not_executed() {
     let app = TestServer::start();
     let chunks = "5\r\nhello\r\n0\r\n";
-    // Without the empty line that ends the chunks, its lines are trailers, and its body is no request.
+    // Without the empty line that ends the chunks, its lines are trailers, and its body is not a request.
     let sent = request(
         "POST",
         "/kv/ns/key",
@@ -253,7 +254,7 @@ fn a_request_among_the_trailers_is_not_run() {
 }
 
 #[test]
-fn an_offer_of_another_protocol_leaves_the_body_as_it_is_announced() {
+fn an_upgrade_header_does_not_change_how_the_body_is_read() {
     let app = TestServer::start();
     for upgrade in [
         "Connection: Upgrade\r\nUpgrade: websocket\r\n",
@@ -265,7 +266,7 @@ fn an_offer_of_another_protocol_leaves_the_body_as_it_is_announced() {
         let chunks = format!("{upgrade}Transfer-Encoding: chunked\r\n");
         for (method, status) in [("POST", 201), ("GET", 200), ("PUT", 405)] {
             for (fields, body) in [(&length, HIDDEN.to_owned()), (&chunks, chunked(HIDDEN))] {
-                // The connection stays, for the next request as for the offer.
+                // The connection stays open after either request.
                 let first = request(method, "/kv/ns/key", fields, &body);
                 let next = request("GET", "/ping", upgrade, "");
                 assert_eq!(
@@ -277,7 +278,7 @@ fn an_offer_of_another_protocol_leaves_the_body_as_it_is_announced() {
         }
         assert_eq!(app.value("/kv/ns/key"), HIDDEN.as_bytes());
     }
-    // Both at once are refused all the same.
+    // A request with both lengths is refused nevertheless.
     let fields = "Upgrade: websocket\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n";
     let sent = request("POST", "/kv/ns/other", fields, "5\r\nhello\r\n0\r\n\r\n");
     assert_eq!(statuses(&app, sent + HIDDEN), [400]);

@@ -1,4 +1,4 @@
-//! HTTP/2 for those who know that it is spoken (RFC 9113, section 3.3): the same answers, many at once on one
+//! HTTP/2 with prior knowledge (RFC 9113, section 3.3): the same answers, with many concurrent requests on one
 //! connection.
 
 use std::time::Duration;
@@ -15,13 +15,13 @@ use tokio::task::JoinHandle;
 use akvs_testing::raw::ANSWER_TIMEOUT;
 use akvs_testing::server::{TestServer, block_on};
 
-/// A connection, and the task that moves its frames.
+/// A connection, and the task that drives it.
 pub(super) struct Client {
     pub(super) requests: SendRequest<Bytes>,
     frames: JoinHandle<Result<(), h2::Error>>,
 }
 
-/// A whole answer.
+/// A complete answer.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -59,7 +59,7 @@ impl Client {
         let mut requests = self.requests.clone().ready().await?;
         let (answer, mut stream) = requests.send_request(request, body.is_empty())?;
         if !body.is_empty() {
-            // It keeps to the window that the server gives.
+            // It respects the server's flow-control window.
             stream.send_data(body, true)?;
         }
         let answer = answer.await?;
@@ -121,12 +121,12 @@ fn requests_over_http_2_are_answered_as_over_http_1() {
 }
 
 #[test]
-fn many_requests_at_once_each_get_their_own_answer() {
+fn concurrent_requests_get_their_own_answers() {
     let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
         let paths: Vec<_> = (0..500).map(|n| format!("/kv/ns/{n}")).collect();
-        // The client's library gives up where more small answers than this wait to be read.
+        // The client's library fails where more small answers than this are unread.
         for paths in paths.chunks(100) {
             let writes = paths
                 .iter()
@@ -143,7 +143,7 @@ fn many_requests_at_once_each_get_their_own_answer() {
 }
 
 #[test]
-fn the_largest_value_passes_through_the_smallest_windows() {
+fn the_largest_value_is_sent_through_the_smallest_windows() {
     let app = TestServer::start();
     let value: Bytes = (0..16_u32 << 20).map(|n| (n % 251) as u8).collect();
     block_on(async {
@@ -153,7 +153,7 @@ fn the_largest_value_passes_through_the_smallest_windows() {
         let read = client.ask("GET", "/kv/ns/key", "").await;
         assert!(read.body == value);
         let more = client.ask("POST", "/kv/ns/more", vec![0; (16 << 20) + 1]);
-        // The answer may be overtaken by the end of a stream whose body nobody reads.
+        // The reset of a stream whose body is not read may overtake the answer.
         assert_eq!(more.await.status, 413);
         assert_eq!(
             client.ask("GET", "/ping", "").await.summary(),
@@ -176,7 +176,7 @@ fn a_reset_write_stores_nothing() {
             let mut requests = client.requests.clone().ready().await.expect("a turn");
             let (answer, mut stream) = requests.send_request(post, false).expect("a stream");
             stream.send_data("half".into(), false).expect("a window");
-            // Frames keep their order: what this answer follows has been read.
+            // Frames keep their order: when this answer arrives, those before it have been read.
             assert_eq!(client.ask("GET", "/ping", "").await.status, 200);
             stream.send_reset(Reason::CANCEL);
             assert!(answer.await.is_err());
@@ -211,7 +211,7 @@ fn an_unread_answer_does_not_block_others() {
     let app = TestServer::start();
     app.post("/kv/ns/large", vec![b'x'; 1 << 20]);
     block_on(async {
-        // With its own window shut, a stream leaves the connection's window to the others.
+        // While its own window is closed, a stream leaves the connection's window to the others.
         let stream = TcpStream::connect(app.address).await.expect("a connection");
         let mut builder = h2::client::Builder::new();
         let builder = builder.initial_window_size(1_000);
@@ -231,7 +231,7 @@ fn an_unread_answer_does_not_block_others() {
             client.ask("GET", "/ping", "").await.summary(),
             (200, "pong")
         );
-        // Taken back, they are gone; taken up, one is whole.
+        // Those that are dropped are reset; one that is read is complete.
         let last = unread.pop().expect("an answer").into_body();
         drop(unread);
         let value = whole(last).await.expect("the rest");
@@ -249,10 +249,10 @@ fn a_watch_over_http_2_reports_a_change() {
         let (answer, _) = requests.send_request(watch, true).expect("a stream");
         let answer = answer.await.expect("a head");
         assert_eq!(answer.status(), StatusCode::OK);
-        assert_eq!(client.ask("POST", "/kv/ns/key", "told").await.status, 201);
+        assert_eq!(client.ask("POST", "/kv/ns/key", "value").await.status, 201);
         let mut events = answer.into_body();
         let mut seen = String::new();
-        while !seen.contains("\"told\"") {
+        while !seen.contains("\"value\"") {
             let data = events.data().await.expect("an event").expect("a frame");
             let freed = events.flow_control().release_capacity(data.len());
             freed.expect("a window");
@@ -262,14 +262,14 @@ fn a_watch_over_http_2_reports_a_change() {
 }
 
 #[test]
-fn a_server_that_stops_ends_its_connections() {
+fn a_stopping_server_closes_its_connections() {
     let app = TestServer::start();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let client = runtime.block_on(Client::connect(&app));
     let asked = runtime.block_on(client.ask("GET", "/ping", ""));
     assert_eq!(asked.status, 200);
     drop(app);
-    // With a farewell or without: nobody waits for ever.
+    // With or without a GOAWAY, the connection ends.
     let ended = runtime.block_on(client.frames);
     ended.expect("a task that does not panic").ok();
     let late = runtime.block_on(async { client.requests.ready().await.map(|_| ()) });
@@ -277,7 +277,7 @@ fn a_server_that_stops_ends_its_connections() {
 }
 
 #[test]
-fn requests_of_one_connection_that_are_never_finished_wait_for_each_other() {
+fn unfinished_requests_of_a_connection_are_limited() {
     let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
@@ -292,7 +292,7 @@ fn requests_of_one_connection_that_are_never_finished_wait_for_each_other() {
             streams.push(stream);
             answers.push(answer);
         }
-        // One more is not sent before one of them ends.
+        // One more request is not sent before one of them ends.
         let more = async { client.ask("GET", "/ping", "").await };
         let end = async {
             streams[0]
@@ -303,12 +303,12 @@ fn requests_of_one_connection_that_are_never_finished_wait_for_each_other() {
         let (pong, created) = futures_util::future::join(more, end).await;
         assert_eq!((pong.status, created.as_u16()), (200, 201));
     });
-    // Others are served all the while.
+    // Other connections are served meanwhile.
     assert_eq!(app.value("/kv/ns/0"), b"value");
 }
 
 #[test]
-fn the_page_of_the_server_itself_may_write_and_others_may_not() {
+fn only_pages_of_the_same_origin_may_write() {
     let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
@@ -324,7 +324,7 @@ fn the_page_of_the_server_itself_may_write_and_others_may_not() {
             let answer = client.send(post, "value".into()).await.expect("an answer");
             assert_eq!(answer.status, status);
         }
-        // A host that is another one than the authority is no host.
+        // A host that differs from the authority is invalid.
         for (host, status) in [("LOCALHOST", 200), ("other.example", 400)] {
             let mut get = request("GET", "/ping");
             get.headers_mut()
@@ -352,7 +352,7 @@ fn host_and_admin_socket_are_checked_as_over_http_1() {
         assert!([403, 421].contains(&asked.status), "{}", asked.status);
         let status = client.ask("GET", "/admin/status", "").await;
         assert_eq!(status.status, 404);
-        // No browser comes over a Unix socket.
+        // Browsers do not connect to Unix sockets.
         for (path, status) in [(sockets.unix(), 404), (sockets.owner(), 200)] {
             let stream = tokio::net::UnixStream::connect(path).await;
             let stream = stream.expect("a connection");
@@ -392,7 +392,7 @@ fn expect_100_continue_is_answered_or_refused() {
 }
 
 #[test]
-fn a_graceful_stop_waits_for_no_idle_connection_but_for_requests() {
+fn a_graceful_stop_waits_for_requests_but_not_for_idle_connections() {
     let app = TestServer::with(Options {
         drain_timeout: Duration::from_secs(600),
         ..Options::default()
@@ -412,7 +412,7 @@ fn a_graceful_stop_waits_for_no_idle_connection_but_for_requests() {
     runtime.block_on(std::future::poll_fn(|context| {
         stream.poll_capacity(context)
     }));
-    // That room was there from the beginning; that the request is under way, only the server knows.
+    // The window was open from the beginning; only the server knows that the request is in progress.
     let in_flight = || {
         let metrics = String::from_utf8(app.ask("GET", "/metrics").body).expect("text");
         metrics.contains("\nakvs_http_requests_in_flight 2\n")
@@ -420,14 +420,14 @@ fn a_graceful_stop_waits_for_no_idle_connection_but_for_requests() {
     while !in_flight() {
         std::thread::yield_now();
     }
-    let (handle, (tell, stopped)) = (app.handle().clone(), std::sync::mpsc::channel());
+    let (handle, (stopped_sender, stopped)) = (app.handle().clone(), std::sync::mpsc::channel());
     let system = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(handle.stop(true));
-        tell.send(()).expect("somebody who waits");
+        stopped_sender.send(()).expect("a receiver");
     });
     let ended = runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, idle.frames).await });
     assert!(ended.is_ok(), "an idle connection ends");
-    assert!(stopped.try_recv().is_err(), "a request goes on");
+    assert!(stopped.try_recv().is_err(), "a request is in progress");
     stream.send_data("value".into(), true).expect("a stream");
     let answer = runtime.block_on(answer).expect("an answer");
     assert_eq!(answer.status(), 201);

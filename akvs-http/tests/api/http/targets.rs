@@ -1,8 +1,8 @@
-//! Request lines and hosts (RFC 9112, sections 2 and 3): which spellings name a key, and which are no request.
+//! Request lines and hosts (RFC 9112, sections 2 and 3): which spellings name a key, and which are malformed.
 
 use akvs_testing::server::TestServer;
 
-/// The statuses of all that a connection answers to these bytes, after which nothing more is sent.
+/// Returns the statuses of all answers on a connection to these bytes, after which nothing more is sent.
 fn statuses(app: &TestServer, bytes: impl AsRef<[u8]>) -> Vec<u16> {
     app.connect().statuses("GET", bytes)
 }
@@ -31,7 +31,7 @@ fn a_target_in_absolute_form_names_the_same_key() {
 }
 
 #[test]
-fn a_path_is_not_tidied_up() {
+fn a_path_is_not_normalized() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     for path in [
@@ -54,7 +54,7 @@ fn a_path_is_not_tidied_up() {
 }
 
 #[test]
-fn dots_are_keys_on_the_bare_wire() {
+fn dot_segments_are_keys() {
     let app = TestServer::start();
     for (path, same) in [
         ("/kv/ns/.", "/kv/ns/~64/Lg"),
@@ -66,7 +66,7 @@ fn dots_are_keys_on_the_bare_wire() {
 }
 
 #[test]
-fn a_fragment_is_no_part_of_the_key() {
+fn a_fragment_is_not_part_of_the_key() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     assert_eq!(app.value("/kv/ns/key#part"), b"value");
@@ -74,7 +74,7 @@ fn a_fragment_is_no_part_of_the_key() {
 }
 
 #[test]
-fn a_target_with_bytes_that_no_address_has_is_no_request() {
+fn a_target_with_invalid_bytes_is_400() {
     let app = TestServer::start();
     for target in [
         &b"/kv/ns/\xff"[..],
@@ -97,7 +97,7 @@ fn a_target_with_bytes_that_no_address_has_is_no_request() {
 }
 
 #[test]
-fn a_refused_target_is_explained() {
+fn the_error_of_an_invalid_target_names_the_byte() {
     let app = TestServer::start();
     for (target, why) in [
         (
@@ -128,7 +128,7 @@ fn a_refused_target_is_explained() {
 }
 
 #[test]
-fn a_request_names_one_host() {
+fn a_request_has_exactly_one_host() {
     let app = TestServer::start();
     for (hosts, status) in [
         ("", 400),
@@ -154,7 +154,7 @@ fn a_request_names_one_host() {
 }
 
 #[test]
-fn a_request_line_has_three_parts_and_a_version_that_is_spoken() {
+fn a_request_line_has_three_parts_and_a_supported_version() {
     let app = TestServer::start();
     let rest = "\r\nHost: localhost\r\n\r\n";
     for line in [
@@ -197,7 +197,7 @@ fn lines_before_a_request_are_skipped_and_a_bare_line_feed_ends_a_line() {
 }
 
 #[test]
-fn a_method_is_known_by_its_exact_letters() {
+fn methods_are_case_sensitive() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     for method in [
@@ -213,9 +213,9 @@ fn a_method_is_known_by_its_exact_letters() {
 }
 
 #[test]
-fn a_tunnel_is_not_opened() {
+fn connect_opens_no_tunnel() {
     let app = TestServer::start();
-    let behind = "POST /kv/ns/hidden HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx";
+    let hidden = "POST /kv/ns/hidden HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx";
     for (head, status) in [
         (
             "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n",
@@ -227,7 +227,7 @@ fn a_tunnel_is_not_opened() {
         ),
     ] {
         assert_eq!(
-            statuses(&app, [head, behind].concat()),
+            statuses(&app, [head, hidden].concat()),
             [status],
             "{head:?}"
         );
@@ -250,13 +250,13 @@ fn an_upgrade_is_refused() {
 #[test]
 fn a_malformed_request_is_400() {
     let app = TestServer::start();
-    // Also on a connection that has had an answer.
+    // The result is the same on a connection that has had an answer.
     for first in [false, true] {
         let mut connection = app.connect();
         if first {
             assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
         }
-        connection.send("this is no request\r\n\r\n");
+        connection.send("not a request\r\n\r\n");
         let answer = connection.answer();
         assert_eq!(answer.refusal(), (400, "invalid_request".into()));
         assert_eq!(answer.header("Connection"), Some("close"));

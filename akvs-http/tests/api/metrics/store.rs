@@ -1,4 +1,4 @@
-//! What is counted below HTTP: commits, the cache, the history, and what namespaces hold.
+//! The metrics of the store: commits, the cache, the history, and the sizes of namespaces.
 
 use akvs_http::Options;
 
@@ -12,7 +12,7 @@ fn commits_and_the_writes_in_them_are_counted() {
         for number in 0..9 {
             connection.ask("POST", &format!("/kv/ns/{number}"), "", b"value");
         }
-        // Nothing to commit.
+        // A commit without changes.
         connection.ask("DELETE", "/kv/ns/none", "", b"");
         let found = scrape(&mut connection);
         let get = |name: &str| found.get(name, []);
@@ -32,7 +32,7 @@ fn commits_and_the_writes_in_them_are_counted() {
 }
 
 #[test]
-fn where_syncs_come_at_intervals_they_are_counted_alone() {
+fn periodic_syncs_are_counted_separately() {
     let app = TestServer::on_slow_disk();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/key", "", b"value");
@@ -64,7 +64,7 @@ fn the_cache_counts_hits_and_misses() {
 }
 
 #[test]
-fn metrics_have_namespaces_of_any_name() {
+fn names_of_namespaces_are_escaped_in_labels() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let names = [
@@ -131,14 +131,14 @@ fn expired_keys_are_counted_when_they_are_removed() {
         connection.ask("POST", &format!("/kv/ns/{key}?ttl=60"), "", b"value");
     }
     clock.advance(60_000);
-    // Wakes who takes them out.
+    // Wakes the expiry task.
     connection.ask("POST", "/kv/ns/other", "", b"value");
     let found = until(&mut connection, |found| found.get("akvs_keys", []) == 1.0);
     assert_eq!(found.get("akvs_expired_keys_total", []), 5.0);
 }
 
 #[test]
-fn history_gone_has_the_compacted_revision() {
+fn the_compacted_revision_is_a_metric() {
     let app = TestServer::with_history(10, Options::default());
     let mut connection = app.connect();
     for number in 0..50 {

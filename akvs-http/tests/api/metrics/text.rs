@@ -1,20 +1,20 @@
-//! A strict reader of the text that Prometheus takes: what the format does not allow fails the test.
+//! A strict parser of the Prometheus text format, which panics at everything that the format does not allow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A page, taken apart.
+/// A parsed page.
 #[derive(Debug, Default)]
 pub(super) struct Scrape {
     /// The type of each family.
     pub(super) families: BTreeMap<String, String>,
-    /// The value of each series, by its name and its labels in their order.
+    /// The value of each series, by its name and its sorted labels.
     pub(super) series: BTreeMap<(String, Labels), f64>,
 }
 
 pub(super) type Labels = BTreeMap<String, String>;
 
 impl Scrape {
-    /// Reads a page of the text format, version 0.0.4.
+    /// Parses a page of the text format, version 0.0.4.
     pub(super) fn read(text: &str) -> Scrape {
         assert!(text.ends_with('\n'), "the last line is not ended");
         let mut scrape = Scrape::default();
@@ -30,27 +30,27 @@ impl Scrape {
                 assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
                 assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
                 let known = scrape.families.insert(name.into(), kind.into());
-                assert!(known.is_none(), "{name} is there twice");
+                assert!(known.is_none(), "duplicate family {name}");
                 family = Some((name.to_owned(), kind.to_owned()));
             } else {
                 let (name, labels, value) = sample(line);
                 let (family, kind) = family.as_ref().expect("a family");
                 let suffix = name.strip_prefix(family.as_str());
-                let suffix = suffix.unwrap_or_else(|| panic!("{line} is not of {family}"));
+                let suffix = suffix.unwrap_or_else(|| panic!("{line} does not belong to {family}"));
                 match kind.as_str() {
                     "histogram" => assert!(["_sum", "_count", "_bucket"].contains(&suffix)),
                     _ => assert_eq!(suffix, "", "{line}"),
                 }
                 assert!(kind == "gauge" || value >= 0.0, "{line}");
                 let known = scrape.series.insert((name, labels), value);
-                assert!(known.is_none(), "{line} is there twice");
+                assert!(known.is_none(), "duplicate series {line}");
             }
         }
         scrape.check_histograms();
         scrape
     }
 
-    /// Buckets add up, to the count.
+    /// Asserts that buckets are cumulative, up to the count.
     fn check_histograms(&self) {
         let mut last: BTreeMap<(&str, Labels), Vec<(f64, f64)>> = BTreeMap::new();
         for ((name, labels), value) in &self.series {
@@ -78,20 +78,20 @@ impl Scrape {
         }
     }
 
-    /// The value of a series; 0 where there is none.
+    /// Returns the value of a series; 0 where it does not exist.
     pub(super) fn get<const N: usize>(&self, name: &str, labels: [(&str, &str); N]) -> f64 {
         let labels = labels.map(|(label, value)| (label.to_owned(), value.to_owned()));
         let series = (name.to_owned(), labels.into());
         self.series.get(&series).copied().unwrap_or(0.0)
     }
 
-    /// How many requests of this route were answered so.
+    /// Returns the number of requests with this route, method and status.
     pub(super) fn requests(&self, route: &str, method: &str, status: &str) -> f64 {
         let labels = [("route", route), ("method", method), ("status", status)];
         self.get("akvs_http_requests_total", labels)
     }
 
-    /// The values of a label.
+    /// Returns the values of a label.
     pub(super) fn values(&self, name: &str, label: &str) -> BTreeSet<&str> {
         let series = self.series.keys().filter(|(found, _)| found == name);
         series.map(|(_, labels)| &*labels[label]).collect()
@@ -112,12 +112,12 @@ fn sample(line: &str) -> (String, Labels, f64) {
         loop {
             let (label, value) = inner.split_once("=\"").expect("a label");
             assert!(is_name(label), "{line}");
-            let (value, behind) = quoted(value);
+            let (value, rest_of_line) = quoted(value);
             assert!(labels.insert(label.into(), value).is_none(), "{line}");
-            match behind.strip_prefix(',') {
+            match rest_of_line.strip_prefix(',') {
                 Some(next) => inner = next,
                 None => {
-                    rest = behind.strip_prefix('}').expect("the labels' end");
+                    rest = rest_of_line.strip_prefix('}').expect("the labels' end");
                     break;
                 }
             }
@@ -128,7 +128,7 @@ fn sample(line: &str) -> (String, Labels, f64) {
     (name.into(), labels, number)
 }
 
-/// A label's value up to its quote, and what is behind that.
+/// Returns a label's value up to its quote, and the text after the quote.
 fn quoted(text: &str) -> (String, &str) {
     let mut value = String::new();
     let mut chars = text.char_indices();
@@ -138,7 +138,7 @@ fn quoted(text: &str) -> (String, &str) {
             (_, '\\') => match chars.next().expect("an escaped character").1 {
                 'n' => value.push('\n'),
                 escaped @ ('"' | '\\') => value.push(escaped),
-                other => panic!("there is no escape \\{other}"),
+                other => panic!("unknown escape \\{other}"),
             },
             (_, character) => value.push(character),
         }

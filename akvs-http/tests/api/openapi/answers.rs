@@ -1,4 +1,4 @@
-//! Real answers of every operation, each of a status and a media type that the document has for it.
+//! Answers of every operation, each with a status and a media type that the description has for it.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::{Operation, document, operations};
 use akvs_testing::server::TestServer;
 
 /// A request, and the status of its answer.
-type Asked = (&'static str, &'static str, &'static str, &'static str, u16);
+type Exchange = (&'static str, &'static str, &'static str, &'static str, u16);
 
 const PROBLEM: &str = "Accept: application/problem+json\r\n";
 const LINES: &str = "Accept: application/x-ndjson\r\n";
@@ -14,8 +14,8 @@ const HTML: &str = "Accept: text/html\r\n";
 const HTML_AGAIN: &str = "Accept: text/html\r\nIf-None-Match: *\r\n";
 const NEWER: &str = "If-Match: \"99\"\r\n";
 
-/// In this order, on an empty server.
-const REQUESTS: [Asked; 72] = [
+/// All requests, in this order, on an empty server.
+const REQUESTS: [Exchange; 72] = [
     ("GET", "/kv/n/k", "", "", 404),
     ("GET", "/kv/n/k", PROBLEM, "", 404),
     ("HEAD", "/kv/n/k", "", "", 404),
@@ -112,16 +112,16 @@ const EXPORT: &str = concat!(
     "{\"akvs\":1,\"namespace\":\"n\",\"revision\":1}\n",
     "{\"end\":true,\"count\":0,\"sha256\":\"c46a45615b6d76f67cd0a7ac59c0413524d0b213f578e4df6fb1851a1ba2c479\"}\n"
 );
-/// An export of no namespace at all.
+/// An export without namespaces.
 const EXPORT_ALL: &str = concat!(
     "{\"akvs\":1,\"namespaces\":0,\"revision\":1}\n",
     "{\"end\":true,\"count\":0,\"sha256\":\"b76dfdd2371f66286037d1497677d95dca2838c4ac31052ffc695b738ec6b7da\"}\n"
 );
 
-/// The statuses that only a request for the body can have (RFC 9110, section 14.2).
+/// The statuses that only GET requests can have (RFC 9110, section 14.2).
 const OF_GET: [u16; 2] = [206, 416];
 
-/// Whether a path is of this template.
+/// Returns whether a path matches this template.
 fn fits(template: &str, path: &str) -> bool {
     let path = path.split('?').next().unwrap_or_default();
     let segments = |text: &str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
@@ -133,8 +133,13 @@ fn fits(template: &str, path: &str) -> bool {
             .all(|(one, other)| one == other || one.starts_with('{'))
 }
 
-/// Asks, and holds the head of the answer against the document.
-fn check(app: &TestServer, said: &serde_json::Value, operation: &Operation<'_>, asked: Asked) {
+/// Sends a request, and compares the head of the answer with the description.
+fn check(
+    app: &TestServer,
+    documented: &serde_json::Value,
+    operation: &Operation<'_>,
+    asked: Exchange,
+) {
     let (method, path, headers, body, status) = asked;
     let mut connection = app.connect();
     connection.send(akvs_testing::raw::request(
@@ -147,7 +152,7 @@ fn check(app: &TestServer, said: &serde_json::Value, operation: &Operation<'_>, 
     let shown = format!("{method} {path} {headers:?}: {answer:?}");
     assert_eq!(answer.status, status, "{shown}");
     let answered = operation
-        .answer(said, status)
+        .answer(documented, status)
         .unwrap_or_else(|| panic!("not described: {shown}"));
     let content = answered
         .get("content")
@@ -163,13 +168,15 @@ fn check(app: &TestServer, said: &serde_json::Value, operation: &Operation<'_>, 
     assert_eq!(has_body, !types.is_empty(), "{shown}");
     if has_body && !is_head {
         let found = answer.header("Content-Type").expect("a type");
-        let text = operation.said["description"].as_str().unwrap_or_default();
+        let text = operation.description["description"]
+            .as_str()
+            .unwrap_or_default();
         assert!(
             types.contains(&found) || types.contains(&"*/*") || text.contains(found),
             "{types:?}: {shown}"
         );
     }
-    // What it says of a field by its values holds.
+    // The documented values of a field are those that it has.
     let fields = answered["headers"].as_object().into_iter().flatten();
     for (name, field) in fields {
         let (Some(value), Some(values)) = (answer.header(name), field["schema"]["enum"].as_array())
@@ -187,13 +194,13 @@ fn every_operation_answers_as_documented() {
     let all = operations(&document);
     let mut seen = BTreeSet::new();
     let find = |method: &str, path: &str| {
-        // HEAD is described by what GET is.
+        // HEAD is described by GET.
         let method = if method == "HEAD" { "GET" } else { method };
         let mut fitting: Vec<&Operation<'_>> = all
             .iter()
             .filter(|one| one.method == method && fits(one.path, path))
             .collect();
-        // One without braces goes before one with.
+        // A template without braces takes precedence.
         fitting.sort_by_key(|one| one.path.matches('{').count());
         fitting
             .into_iter()
@@ -205,7 +212,7 @@ fn every_operation_answers_as_documented() {
         seen.insert((operation.method.clone(), operation.path));
         check(&app, &document, operation, asked);
     }
-    // The others are all alike: they need nothing.
+    // All other operations are answered the same way, without preparation.
     for operation in &all {
         let method = operation.method.as_str();
         if seen.contains(&(operation.method.clone(), operation.path)) {

@@ -1,21 +1,21 @@
-//! Query parameters: those that the server knows, and those that it says it knows.
+//! Query parameters: those that the server accepts, and those that it describes.
 
 use std::collections::BTreeSet;
 
 use super::{Operation, document, filled, operations};
 use akvs_testing::server::TestServer;
 
-/// Where queries are read. Whatever stands there in quotes may be the name of a parameter.
+/// The files that parse queries. Every quoted word in them may be the name of a parameter.
 const READERS: [&str; 3] = [
     include_str!("../../../src/request/query.rs"),
     include_str!("../../../src/request/query/list.rs"),
     include_str!("../../../src/request/query/watch.rs"),
 ];
-/// It is not among them.
+/// A name that is not among them.
 const UNKNOWN: &str = "tll";
 
 fn described(operation: &Operation<'_>) -> BTreeSet<String> {
-    let parameters = operation.said["parameters"].as_array();
+    let parameters = operation.description["parameters"].as_array();
     let of_query = parameters
         .into_iter()
         .flatten()
@@ -35,10 +35,10 @@ fn words() -> BTreeSet<String> {
     words
 }
 
-/// Whether the server refuses the parameter because it knows none of this name.
+/// Returns whether the server refuses the parameter as unknown.
 fn is_unknown(app: &TestServer, operation: &Operation<'_>, name: &str) -> bool {
     let target = format!("{}?{name}=", operation.example());
-    // What would be streamed is refused in any case.
+    // A request for a stream is refused in any case.
     let headers = "Last-Event-ID: none\r\n";
     let mut connection = app.connect();
     connection.send(akvs_testing::raw::request(
@@ -55,7 +55,7 @@ fn is_unknown(app: &TestServer, operation: &Operation<'_>, name: &str) -> bool {
 }
 
 #[test]
-fn the_parameters_that_are_described_are_those_that_are_known() {
+fn the_described_parameters_are_those_that_are_accepted() {
     let app = filled();
     let document = document(&app);
     let mut candidates = words();
@@ -63,21 +63,22 @@ fn the_parameters_that_are_described_are_those_that_are_known() {
     assert!(candidates.len() > 30, "{candidates:?}");
     let mut strict = 0;
     for operation in &operations(&document) {
-        let said = described(operation);
+        let described_names = described(operation);
         let shown = format!("{} {}", operation.method, operation.path);
         if !is_unknown(&app, operation, UNKNOWN) {
-            assert_eq!(said, BTreeSet::new(), "{shown} takes anything");
+            assert_eq!(
+                described_names,
+                BTreeSet::new(),
+                "{shown} accepts unknown parameters"
+            );
             continue;
         }
         strict += 1;
         let is_known = |name: &&String| !is_unknown(&app, operation, name);
         let known: BTreeSet<String> = candidates.iter().filter(is_known).cloned().collect();
-        assert_eq!(said, known, "{shown}");
+        assert_eq!(described_names, known, "{shown}");
     }
-    assert!(
-        strict > 10,
-        "{strict} operations refuse what they do not know"
-    );
+    assert!(strict > 10, "{strict} operations refuse unknown parameters");
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn head_accepts_what_get_accepts() {
     let document = document(&app);
     let status = |method: &str, target: &str| {
         let mut connection = app.connect();
-        // What would be streamed is refused in any case.
+        // A request for a stream is refused in any case.
         let headers = "Last-Event-ID: none\r\n";
         connection.send(akvs_testing::raw::request(method, target, headers, b""));
         connection.head().expect("an answer").status
@@ -113,7 +114,7 @@ fn numbers_are_accepted_up_to_their_limits() {
         .iter()
         .filter(|one| one.method == "GET")
     {
-        let parameters = operation.said["parameters"]
+        let parameters = operation.description["parameters"]
             .as_array()
             .into_iter()
             .flatten();

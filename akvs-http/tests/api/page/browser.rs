@@ -1,5 +1,5 @@
-//! The page in a real browser, where one is installed: that its policy lets its own scripts run, that what is stored is
-//! shown and never obeyed, and that it is of use to a person.
+//! The page in a real browser, where one is installed: its policy allows its own scripts, stored data is shown and
+//! never executed, and the page works by keyboard.
 
 use akvs_http::{Right, Token};
 
@@ -7,7 +7,7 @@ use super::driver::{Browser, Page};
 use crate::tokens;
 use akvs_testing::server::TestServer;
 
-/// The keys that are listed.
+/// The listed keys.
 const ROWS: &str =
     "[...document.querySelectorAll('#keys-rows tr:not(.gone) a')].map((a) => a.innerText).join()";
 const HAS_FOCUS: &str = "document.activeElement.id";
@@ -16,14 +16,14 @@ fn is_shown(id: &str) -> String {
     format!("document.getElementById('{id}').getClientRects().length > 0")
 }
 
-/// Opens the page at a fragment, and waits until it knows the server.
+/// Opens the page at a fragment, and waits until it has loaded the status.
 fn open(page: &mut Page<'_>, app: &TestServer, fragment: &str) {
     page.open(&format!("{}/{fragment}", app.url()));
     page.until("document.getElementById('server').innerText.includes('durability none')");
 }
 
 #[test]
-fn stored_values_are_shown_and_never_run() {
+fn stored_values_are_shown_and_never_executed() {
     let app = TestServer::start();
     let script = "<script>document.title='obeyed'</script>";
     let escaped = script.replace('<', "%3C").replace('>', "%3E");
@@ -57,7 +57,7 @@ fn stored_values_are_shown_and_never_run() {
 }
 
 #[test]
-fn the_page_asks_for_a_missing_token_and_shows_nothing() {
+fn the_page_asks_for_a_missing_token_and_shows_no_data() {
     let secret = tokens::token("secret", &[Right::Admin], &["*"]);
     let app = TestServer::with(tokens::options(vec![secret]));
     let stored = tokens::ask(&app, "secret", "POST", "/kv/hidden/k", "v");
@@ -81,7 +81,7 @@ fn the_page_asks_for_a_missing_token_and_shows_nothing() {
 }
 
 #[test]
-fn a_list_is_live_before_its_namespace_is_there_and_after_it_was_dropped() {
+fn a_list_is_updated_before_its_namespace_exists_and_after_a_drop() {
     let app = TestServer::start();
     let Some(browser) = Browser::start() else {
         return;
@@ -101,7 +101,7 @@ fn a_list_is_live_before_its_namespace_is_there_and_after_it_was_dropped() {
         page.until("document.getElementById('notice').innerText.includes('was dropped')");
         page.until("document.getElementById('keys-live').dataset.state === 'live'");
     }
-    // What a person is writing stays, whatever becomes of the namespace.
+    // Text in an input stays, whatever happens to the namespace.
     page.click("#keys-new");
     page.run("document.querySelector('#entry-form [name=key]').value = 'mine'");
     app.post("/kv/new/third", "v");
@@ -181,7 +181,7 @@ fn the_focus_returns_after_a_dialog() {
     for opener in ["#keys-drop", "#entry-delete", "#token-change"] {
         cancelled(&page, opener);
     }
-    // What is gone gives the focus to what is beside it.
+    // A removed element gives the focus to the next one.
     page.click("#entry-edit");
     page.click("#entry-form [data-cancel]");
     page.until(&format!("{HAS_FOCUS} === 'entry-edit'"));
@@ -202,7 +202,7 @@ fn the_focus_returns_after_a_dialog() {
 }
 
 #[test]
-fn the_page_offers_only_what_the_token_may_do() {
+fn the_page_offers_only_what_the_token_allows() {
     let both = [Right::Read, Right::Write];
     let app = TestServer::with(tokens::options(vec![
         tokens::token("admin", &[Right::Admin], &["*"]),
@@ -219,7 +219,7 @@ fn the_page_offers_only_what_the_token_may_do() {
     let Some(browser) = Browser::start() else {
         return;
     };
-    // What each is offered: a new namespace, to drop one, a new key, to edit one.
+    // The offers: create a namespace, drop one, create a key, edit one.
     for (secret, keys, offered) in [
         ("admin", "in/k,out", [true; 4]),
         ("a-reader", "in/k,out", [false; 4]),

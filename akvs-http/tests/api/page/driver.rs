@@ -1,6 +1,6 @@
 //! A real browser, driven over the Chrome DevTools Protocol through a pipe: one process for any number of pages.
 //!
-//! It owns the browser's life and the protocol. It does not know the page.
+//! It owns the browser's process and the protocol. It does not know the page.
 
 use std::cell::Cell;
 use std::io::{BufRead, BufReader, Write};
@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// How long an answer of the browser may take.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The browser takes commands on descriptor 3 and answers on descriptor 4.
+/// The maximum time of an answer of the browser.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// The browser reads commands from descriptor 3 and writes answers to descriptor 4.
 const SCRIPT: &str = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>/dev/null";
 
 /// A browser, ended with the test.
@@ -25,7 +25,7 @@ pub(super) struct Browser {
     _folder: tempfile::TempDir,
 }
 
-/// A page of its own: no other shares what it keeps.
+/// A page with storage of its own.
 pub(super) struct Page<'a> {
     browser: &'a Browser,
     session: String,
@@ -39,7 +39,7 @@ fn program() -> Option<PathBuf> {
 }
 
 impl Browser {
-    /// A browser, or none where there is none, which is told.
+    /// Starts a browser; without one, reports that and returns none.
     pub(super) fn start() -> Option<Browser> {
         let Some(program) = program() else {
             eprintln!(
@@ -74,7 +74,7 @@ impl Browser {
             .spawn()
             .expect("a browser");
         let mut output = BufReader::new(child.stdout.take().expect("its answers"));
-        let (tell, answers) = mpsc::channel();
+        let (sender, answers) = mpsc::channel();
         std::thread::spawn(move || {
             let mut message = Vec::new();
             while output
@@ -82,8 +82,8 @@ impl Browser {
                 .is_ok_and(|bytes| bytes > 0)
             {
                 let text = message.strip_suffix(&[0]).unwrap_or(&message);
-                let told = serde_json::from_slice(text).map(|message| tell.send(message));
-                if !told.is_ok_and(|told| told.is_ok()) {
+                let sent = serde_json::from_slice(text).map(|message| sender.send(message));
+                if !sent.is_ok_and(|sent| sent.is_ok()) {
                     return;
                 }
                 message.clear();
@@ -98,7 +98,7 @@ impl Browser {
         })
     }
 
-    /// A page that shows nothing yet.
+    /// Opens an empty page.
     pub(super) fn page(&self) -> Page<'_> {
         let context = self.ask(None, "Target.createBrowserContext", &json!({}));
         let context = &context["result"]["browserContextId"];
@@ -126,7 +126,7 @@ impl Browser {
         let sent = commands.write_all(format!("{command}\0").as_bytes());
         sent.expect("a browser that listens");
         loop {
-            let answer = self.answers.recv_timeout(PATIENCE);
+            let answer = self.answers.recv_timeout(ANSWER_TIMEOUT);
             let answer = answer.unwrap_or_else(|error| panic!("{method} {params}: {error}"));
             if answer["id"] == id {
                 return answer;
@@ -144,24 +144,24 @@ impl Drop for Browser {
 }
 
 impl Page<'_> {
-    /// Goes there.
+    /// Opens a URL.
     pub(super) fn open(&mut self, url: &str) {
         self.url = url.to_owned();
-        // From another document, so that the scripts run again also where only the fragment is another one.
+        // Through another document, so that the scripts run again also where only the fragment differs.
         for url in ["about:blank", url] {
             let went = self.ask("Page.navigate", &json!({"url": url}));
             assert_eq!(went["result"].get("errorText"), None, "{url}: {went}");
         }
     }
 
-    /// Loads the page again, as a person does.
+    /// Reloads the page.
     pub(super) fn reload(&self) {
         self.run("window.isOld = true");
         self.ask("Page.reload", &json!({}));
         self.until("!window.isOld && document.readyState === 'complete'");
     }
 
-    /// Runs a script; what it gives.
+    /// Runs a script, and returns its result.
     pub(super) fn run(&self, script: &str) -> Value {
         let ran = self.evaluate(script);
         assert_eq!(
@@ -172,14 +172,14 @@ impl Page<'_> {
         ran["result"]["result"]["value"].clone()
     }
 
-    /// Waits until this holds.
+    /// Waits until this condition holds.
     #[track_caller]
     pub(super) fn until(&self, condition: &str) {
         let wait = format!(
             "new Promise((resolve) => {{ let left = 2000; const check = () => {{ \
              if ({condition}) resolve(true); else if (left--) setTimeout(check, 10); else resolve(false); }}; check(); }})"
         );
-        // The document that it runs in may go away meanwhile.
+        // The document in which it runs may be replaced meanwhile.
         for _ in 0..5 {
             let ran = self.evaluate(&wait);
             match ran["result"]["result"]["value"].as_bool() {
@@ -190,14 +190,13 @@ impl Page<'_> {
         }
         let shown = self.run("document.body.innerText + '\\n' + location.href");
         panic!(
-            "{}: it never was so: {condition}\n{}",
+            "{}: the condition does not hold: {condition}\n{}",
             self.url,
             shown.as_str().unwrap_or_default()
         );
     }
 
-    /// Clicks on what a selector finds, as a person does who uses the keyboard. A button that is still at work would not
-    /// heed it.
+    /// Clicks on the element of a selector, by keyboard. Waits until a button is enabled.
     pub(super) fn click(&self, selector: &str) {
         let element = format!("document.querySelector({})", json!(selector));
         self.until(&format!(

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use akvs_testing::raw::Answer;
 use akvs_testing::server::{ManualClock, TestServer};
 
-/// A server with the key `/kv/ns/key`, and the date at which it was written.
+/// Starts a server with the key `/kv/ns/key`, and returns the date at which it was written.
 fn stored() -> (TestServer, std::sync::Arc<ManualClock>, SystemTime) {
     let (app, clock) = TestServer::with_clock();
     assert_eq!(app.post("/kv/ns/key", "1").status, 201);
@@ -29,14 +29,14 @@ fn text(date: SystemTime) -> String {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Dates of other times and other forms, all in the past.
+/// Past dates in other forms.
 const PAST: [&str; 6] = [
     "Sat, 01 Jan 2000 00:00:00 GMT",
     "Saturday, 01-Jan-00 00:00:00 GMT",
     "Sat Jan  1 00:00:00 2000",
     "Thu, 01 Jan 1970 00:00:00 GMT",
     "Sun, 06 Nov 1904 08:49:37 GMT",
-    // Not the name of that day, but a moment all the same.
+    // Not the weekday of that date, but a valid time.
     "Mon, 01 Jan 2000 00:00:00 GMT",
 ];
 const NO_DATES: [&str; 4] = ["yesterday", "0", "2000-01-01T00:00:00Z", "\"1\""];
@@ -49,7 +49,7 @@ const WRITES: [(&str, &str, u16); 5] = [
 ];
 
 #[test]
-fn a_write_on_a_date_is_done_only_if_nothing_was_written_after_it() {
+fn a_write_with_if_unmodified_since_is_412_after_a_later_write() {
     for (method, path, done) in WRITES {
         let (app, _clock, date) = stored();
         let before = text(date - SECOND);
@@ -66,14 +66,14 @@ fn a_write_on_a_date_is_done_only_if_nothing_was_written_after_it() {
             assert!(answer.header("ETag").is_some(), "{method} {path}");
             assert_eq!(app.value("/kv/ns/key"), b"1", "{method} {path} {past}");
         }
-        // The date that a read tells is one on which a write succeeds, although it leaves out the milliseconds.
+        // The date that a read returns allows a write, although it has no milliseconds.
         let headers = format!("If-Unmodified-Since: {}\r\n", text(date));
         assert_eq!(ask(&app, method, path, &headers).status, done, "{path}");
     }
 }
 
 #[test]
-fn a_read_on_a_date_is_412_if_something_was_written_after_it() {
+fn a_read_with_if_unmodified_since_is_412_after_a_later_write() {
     let (app, _clock, date) = stored();
     for method in ["GET", "HEAD"] {
         for past in PAST {
@@ -184,7 +184,7 @@ fn invalid_dates_are_ignored_as_is_if_modified_since_on_a_write() {
 }
 
 #[test]
-fn a_missing_key_was_not_modified() {
+fn a_missing_key_counts_as_unmodified() {
     let (app, _clock) = TestServer::with_clock();
     let headers = format!("If-Unmodified-Since: {}\r\n", PAST[0]);
     for (method, path, status) in [
@@ -202,7 +202,7 @@ fn a_missing_key_was_not_modified() {
 }
 
 #[test]
-fn of_many_writers_on_one_date_the_first_one_wins() {
+fn of_concurrent_writers_with_one_date_the_first_wins() {
     let (app, clock, date) = stored();
     clock.advance(1_000);
     let headers = format!("If-Unmodified-Since: {}\r\n", text(date));
@@ -218,7 +218,7 @@ fn of_many_writers_on_one_date_the_first_one_wins() {
 }
 
 #[test]
-fn a_date_is_never_enough_for_a_part() {
+fn if_range_with_a_date_returns_the_whole_value() {
     let (app, _clock, date) = stored();
     for date in [date, date + SECOND, date - SECOND] {
         let headers = format!("Range: bytes=0-0\r\nIf-Range: {}\r\n", text(date));
@@ -227,7 +227,7 @@ fn a_date_is_never_enough_for_a_part() {
 }
 
 #[test]
-fn a_long_poll_is_judged_before_it_waits() {
+fn preconditions_of_a_long_poll_are_evaluated_before_it_waits() {
     let (app, _clock, _) = stored();
     let tag = app.ask("GET", "/kv/ns/key");
     let tag = tag.header("ETag").expect("a tag");

@@ -3,7 +3,7 @@
 use akvs_testing::raw::{Answer, Connection};
 use akvs_testing::server::TestServer;
 
-/// Sends a request whose field has any bytes: what is between the braces is the current tag.
+/// Sends a request with a field of any bytes, in which the braces stand for the current tag.
 fn ask(connection: &mut Connection, method: &str, path: &str, field: &[u8]) -> Answer {
     let length = if method == "POST" {
         "Content-Length: 1\r\n"
@@ -16,14 +16,14 @@ fn ask(connection: &mut Connection, method: &str, path: &str, field: &[u8]) -> A
     connection.answer_to(method)
 }
 
-/// A field with the current tag in place of `{}`.
+/// Returns a field with the current tag in place of `{}`.
 fn with_tag(field: &[u8], tag: &str) -> Vec<u8> {
     let at = field.windows(2).position(|pair| pair == b"{}");
     let at = at.expect("a place");
     [&field[..at], tag.as_bytes(), &field[at + 2..]].concat()
 }
 
-/// The current revision is among these.
+/// Lists that contain the current revision.
 const LISTS: [&[u8]; 12] = [
     b"{}",
     b"\"a,b\", {}",
@@ -120,7 +120,7 @@ fn an_invalid_list_is_400_and_quoted() {
 }
 
 #[test]
-fn if_none_match_on_a_write_is_judged_by_the_writer() {
+fn if_none_match_of_concurrent_writes_is_evaluated_in_their_order() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let tag = app.post("/kv/ns/key", "1");
@@ -175,7 +175,7 @@ fn a_412_explains_that_a_weak_tag_never_matches() {
         ("DELETE", "/kv/ns/key"),
         ("DELETE", "/kv/nowhere/key"),
     ] {
-        for (list, is_told) in [
+        for (list, is_explained) in [
             (format!("W/{tag}"), true),
             (format!("\"0\", W/{tag}"), true),
             ("\"0\"".to_owned(), false),
@@ -187,10 +187,10 @@ fn a_412_explains_that_a_weak_tag_never_matches() {
             let detail = problem["detail"].as_str().expect("a text");
             assert_eq!(
                 detail.contains("weak"),
-                is_told,
+                is_explained,
                 "{method} {path}: {detail}"
             );
-            if is_told {
+            if is_explained {
                 assert!(detail.contains(&format!("W/{tag}")), "{detail}");
             }
         }

@@ -1,4 +1,4 @@
-//! `Content-Range` on what is stored, and a last part of nothing.
+//! `Content-Range` on writes, and the last bytes of an empty value.
 
 use akvs_testing::server::TestServer;
 
@@ -45,7 +45,7 @@ fn a_part_is_never_stored_as_the_whole() {
     assert_eq!(app.value("/kv/n/k"), b"whole");
     assert_eq!(app.value("/kv/n/sum"), b"1");
     assert_eq!(app.ask("GET", "/kv/n/new").status, 404);
-    // A method that there is not is refused as such, and one that has no body ignores it.
+    // Another method is 405, and a method without a body ignores it.
     assert_eq!(connection.ask("PUT", "/kv/n/k", PART, b"part").status, 405);
     assert_eq!(connection.ask("GET", "/kv/n/k", PART, b"").status, 200);
 }
@@ -64,7 +64,7 @@ fn a_client_with_expect_is_refused_before_the_body() {
 }
 
 #[test]
-fn the_last_bytes_of_an_empty_value_are_all_of_it() {
+fn a_suffix_range_of_an_empty_value_is_the_whole_value() {
     let app = TestServer::start();
     app.post("/kv/n/k", "");
     for (range, status) in [
@@ -79,7 +79,7 @@ fn the_last_bytes_of_an_empty_value_are_all_of_it() {
         let headers = format!("Range: {range}\r\n");
         let answer = app.connect().ask("GET", "/kv/n/k", &headers, b"");
         assert_eq!(answer.status, status, "{range}");
-        let told = (status == 416).then_some("bytes */0");
-        assert_eq!(answer.header("Content-Range"), told, "{range}");
+        let content_range = (status == 416).then_some("bytes */0");
+        assert_eq!(answer.header("Content-Range"), content_range, "{range}");
     }
 }

@@ -1,5 +1,5 @@
-//! What a right does not cover is not told: a token gets the same answers from two servers that differ only in what it
-//! may not read.
+//! Data outside a token's rights is not disclosed: a token gets the same answers from two servers that differ only in
+//! data that it may not read.
 
 use akvs_http::Right;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::{ask_with, options, token};
 use akvs_testing::raw::Answer;
 use akvs_testing::server::TestServer;
 
-/// A server on which these were stored, one after the other, as settings where there is no key.
+/// Starts a server on which these values were stored in order; a path without a key stores settings.
 fn stored(writes: &[(&str, &str)]) -> TestServer {
     let app = TestServer::with(options(tokens()));
     for (path, value) in writes {
@@ -19,15 +19,16 @@ fn stored(writes: &[(&str, &str)]) -> TestServer {
     app
 }
 
-/// What can be told of an answer, but for the time and the server itself.
-fn told(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
+/// Returns the parts of an answer that may depend on data: all but the time and the server itself.
+fn visible_parts(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
     let mut fields = answer.fields();
     fields.retain(|(name, _)| name != "date");
     fields.sort();
     (answer.status, fields, answer.text().to_owned())
 }
 
-/// Each request of the matrix, asked by this token of two servers that differ in what it may not read.
+/// Asserts that this token gets the same answers to each request of the matrix from two servers that differ in data
+/// that it may not read.
 fn same_answers(
     secret: &str,
     one: &[(&str, &str)],
@@ -43,14 +44,14 @@ fn same_answers(
         count += 1;
         let ask = |app: &TestServer| {
             let (status, mut found, text) =
-                told(&ask_with(app, secret, method, path, fields, body));
-            // A deadline that the request chose depends on when it was asked.
+                visible_parts(&ask_with(app, secret, method, path, fields, body));
+            // A deadline that the request chose depends on the time of the request.
             found.retain(|(name, _)| !(path.ends_with("ttl=90") && name == "akvs-expires"));
             (status, found, text)
         };
         let (answer, same) = (ask(&servers.0), ask(&servers.1));
         assert_eq!(answer, same, "{method} {path} {fields}{body} by {secret}");
-        // What was changed is not to be taken for what was there.
+        // A later request must not find the change of an earlier one.
         if answer.0 < 300 && !matches!(method, "GET" | "HEAD") {
             servers = (stored(one), stored(other));
         }
@@ -59,15 +60,15 @@ fn same_answers(
 }
 
 #[test]
-fn a_write_only_token_is_not_told_whether_keys_exist() {
+fn a_write_only_token_does_not_learn_whether_keys_exist() {
     let one = [
         ("/kv/n/in%2Fk?ttl=9000", "41"),
         ("/kv/n/out", "some text"),
         ("/kv/n/in%2Fd", "more of it"),
     ];
-    // Not even the namespace is there.
+    // The other server does not even have the namespace.
     let other = [("/kv/z/a", "1"), ("/kv/z/b", "2"), ("/kv/y/c", "3")];
-    // What is not about the data differs by itself.
+    // Answers that do not concern data differ for other reasons.
     let is_asked = |template: &str| !matches!(template, "/metrics");
     same_answers("write-all", &one, &other, is_asked);
 }
@@ -81,7 +82,7 @@ fn keys_out_of_reach_are_not_disclosed() {
     ];
     let other = [("/kv/n/in%2Fk", "41"), ("/kv/z/b", "2"), ("/kv/z/b", "3")];
     let is_asked = |template: &str| {
-        // Dates of what is stored differ in these.
+        // The dates of stored data differ in these.
         matches!(
             template,
             "/kv" | "/metrics" | "/txn/{namespace}" | "/export/{namespace}" | "/import/{namespace}"
@@ -116,7 +117,7 @@ fn sizes_are_disclosed_only_to_readers_of_the_whole_namespace() {
     assert_eq!(items("read-other"), serde_json::json!([]));
 }
 
-/// A server whose namespace `n` may hold no more.
+/// Starts a server whose namespace `n` has reached its quota.
 fn full() -> TestServer {
     let app = TestServer::with(options(tokens()));
     let settings = r#"{"max_keys":1}"#;
@@ -136,7 +137,7 @@ fn a_quota_error_does_not_disclose_the_size() {
     let app = full();
     let line =
         "{\"akvs\":1,\"namespace\":\"n\",\"revision\":1}\n{\"key\":\"in/new\",\"value\":\"v\"}\n";
-    for (secret, is_told) in [
+    for (secret, has_size) in [
         ("write-all", false),
         ("write-glob", false),
         ("both-prefix", false),
@@ -152,22 +153,22 @@ fn a_quota_error_does_not_disclose_the_size() {
             let problem = answer.problem();
             assert_eq!(
                 problem.contains_key("limit"),
-                is_told,
+                has_size,
                 "{secret}: {answer:?}"
             );
-            assert_eq!(problem["detail"].as_str().unwrap().contains('1'), is_told);
+            assert_eq!(problem["detail"].as_str().unwrap().contains('1'), has_size);
         }
         let import = ask_with(&app, secret, "POST", "/import/n", "", line);
         if import.status != 403 {
             let problem = import.problem();
             let detail = problem["errors"][0]["detail"].as_str().expect("an error");
-            assert_eq!(detail.contains('1'), is_told, "{secret}: {detail}");
+            assert_eq!(detail.contains('1'), has_size, "{secret}: {detail}");
         }
     }
 }
 
 #[test]
-fn a_client_with_a_token_that_may_only_write_works() {
+fn the_client_works_with_a_write_only_token() {
     let app = TestServer::with(options(vec![token("secret", &[Right::Write], &["*"])]));
     akvs_testing::server::block_on(async {
         let client = akvs_client::Client::builder().token("secret");

@@ -1,5 +1,5 @@
-//! The matrix of requests and rights that `docs/access.md` gives: each request by each token is let in or refused as it
-//! says, and no request that is described is missing.
+//! The matrix of requests and rights in `docs/access.md`: each request with each token is allowed or refused as it
+//! states, and the matrix has every described request.
 
 use std::collections::BTreeSet;
 
@@ -11,27 +11,26 @@ use akvs_testing::server::TestServer;
 
 use Right::{Admin, Read, Write};
 
-/// Which keys a request is about.
+/// The keys that a request concerns.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum BuildInfo {
-    /// Nothing that is stored: not even a token is needed.
+pub(super) enum Scope {
+    /// No stored data, and no token is needed.
     Nothing,
-    /// Nothing that is stored, but a token is needed.
+    /// No stored data, but a token is needed.
     Server,
-    /// Whatever the token reaches.
+    /// Everything that the token reaches.
     Reached,
     /// Keys of the namespace `n` that begin with `in/`.
     Inside,
-    /// Others, or the whole namespace `n`.
+    /// Other keys, or the whole namespace `n`.
     Whole,
     /// All namespaces.
     Everything,
 }
 
-use BuildInfo::{Everything, Inside, Nothing, Reached, Server, Whole};
+use Scope::{Everything, Inside, Nothing, Reached, Server, Whole};
 
-/// A request: its method, the path as it is described, the one that is asked, fields, a body, the rights that it needs,
-/// and for what.
+/// A request: its method, its described path, its real path, fields, a body, the rights that it needs, and their scope.
 pub(super) type Row = (
     &'static str,
     &'static str,
@@ -39,7 +38,7 @@ pub(super) type Row = (
     &'static str,
     &'static str,
     &'static [Right],
-    BuildInfo,
+    Scope,
 );
 
 const KEY: &str = "/kv/{namespace}/{key}";
@@ -356,7 +355,7 @@ pub(super) const ROWS: &[Row] = &[
     ("GET", "/readyz", "/readyz", "", "", &[], Nothing),
 ];
 
-/// Where tokens reach: a name, patterns of namespaces, and a prefix of keys.
+/// The scopes of tokens: a name, patterns of namespaces, and a prefix of keys.
 const REACHES: [(&str, &str, &str); 4] = [
     ("all", "*", ""),
     ("glob", "n*", ""),
@@ -370,7 +369,7 @@ const RIGHTS: [(&str, &[Right]); 4] = [
     ("admin", &[Admin]),
 ];
 
-/// Every set of rights with every reach; each is presented by its name.
+/// Returns a token for every set of rights in every scope; its name is its secret.
 pub(super) fn tokens() -> Vec<Token> {
     let mut all = Vec::new();
     for (rights, has) in RIGHTS {
@@ -386,21 +385,21 @@ pub(super) fn tokens() -> Vec<Token> {
     all
 }
 
-/// Whether a token is let in.
-pub(super) fn may(has: &[Right], reach: &str, needs: &[Right], about: BuildInfo) -> bool {
+/// Returns whether a token is allowed.
+pub(super) fn may(has: &[Right], reach: &str, needs: &[Right], about: Scope) -> bool {
     let has_all = has.contains(&Admin) || needs.iter().all(|right| has.contains(right));
     has_all
         && match about {
             Nothing | Server | Reached => true,
             Inside => reach != "other",
-            // The namespace of a new name is reached by some.
+            // Some tokens reach the namespace of the new name.
             Whole => matches!(reach, "all" | "glob"),
             Everything => reach == "all",
         }
 }
 
 #[test]
-fn each_request_is_open_to_whom_the_matrix_says() {
+fn each_request_is_allowed_to_the_tokens_of_the_matrix() {
     let app = TestServer::with(options(tokens()));
     for &(method, _, path, fields, body, needs, about) in ROWS {
         let shown = format!("{method} {path} {fields}{body}");
@@ -411,22 +410,26 @@ fn each_request_is_open_to_whom_the_matrix_says() {
             fields,
             body.as_bytes(),
         ));
-        let said = connection.whole_answer_to(method).status;
-        assert_eq!(said == 401, about != Nothing, "{shown} without a token");
+        let status = connection.whole_answer_to(method).status;
+        assert_eq!(status == 401, about != Nothing, "{shown} without a token");
         for (rights, has) in RIGHTS {
             for (reach, ..) in REACHES {
-                // A request before may have dropped it.
+                // An earlier request may have dropped it.
                 for key in ["in%2Fk", "out"] {
                     let path = format!("/kv/n/{key}");
                     ask_with(&app, "admin-all", "POST", &path, "", "7");
                 }
                 let secret = format!("{rights}-{reach}");
                 let answer = ask_with(&app, &secret, method, path, fields, body);
-                let said = answer.status;
-                assert_ne!(said, 401, "{shown} by {rights}-{reach}");
+                let status = answer.status;
+                assert_ne!(status, 401, "{shown} by {rights}-{reach}");
                 let expected = may(has, reach, needs, about);
-                assert_eq!(said != 403, expected, "{shown} by {rights}-{reach}: {said}");
-                if said == 403 && method != "HEAD" {
+                assert_eq!(
+                    status != 403,
+                    expected,
+                    "{shown} by {rights}-{reach}: {status}"
+                );
+                if status == 403 && method != "HEAD" {
                     let problem = answer.problem();
                     assert_eq!(problem["code"], "forbidden");
                     assert_eq!(problem["token"], secret);
@@ -440,7 +443,7 @@ fn each_request_is_open_to_whom_the_matrix_says() {
 }
 
 #[test]
-fn the_matrix_has_every_request_that_is_described() {
+fn the_matrix_has_every_described_request() {
     let app = TestServer::start();
     let answer = app.ask("GET", "/openapi.json");
     let document: Value = serde_json::from_slice(&answer.body).expect("a document");
@@ -453,7 +456,7 @@ fn the_matrix_has_every_request_that_is_described() {
         for method in operations.as_object().expect("operations").keys() {
             let method = match method.as_str() {
                 "parameters" | "options" | "head" => continue,
-                // Without an end; its head is answered alike.
+                // A watch does not end; HEAD is authorized the same way.
                 "get" if path.starts_with("/watch/") => "HEAD".to_owned(),
                 method => method.to_uppercase(),
             };

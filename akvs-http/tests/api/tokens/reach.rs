@@ -1,4 +1,4 @@
-//! Where a token's rights hold: namespaces by patterns, and keys by what they begin with.
+//! The scope of a token's rights: namespaces by patterns, and keys by prefixes.
 
 use akvs_http::{Right, Token};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{ask, options, token};
 use akvs_testing::server::TestServer;
 
-/// A server that everything but the token `t` is open to by the token `admin`.
+/// Starts a server with the token `t` and the token `admin`, which has all rights.
 fn app(restricted: Token) -> TestServer {
     TestServer::with(options(vec![
         token("admin", &[Right::Admin], &["*"]),
@@ -40,7 +40,7 @@ fn namespaces_are_reached_by_patterns() {
         let status = ask(&app, "t", "GET", &path, "").status;
         assert_eq!(status, if may { 200 } else { 403 }, "{namespace}");
         if !may {
-            // There or not is not for it to know.
+            // The token does not learn whether the namespace exists.
             assert_eq!(ask(&app, "admin", "POST", &path, "v").status, 201);
             assert_eq!(ask(&app, "t", "GET", &path, "").status, 403, "{namespace}");
         }
@@ -79,12 +79,12 @@ fn only_namespaces_within_reach_are_listed() {
     assert_eq!(listed("t", "&prefix=a-3"), ["a-3"]);
     assert_eq!(listed("t", "&prefix=b"), Vec::<String>::new());
     assert_eq!(listed("t", "&prefix=a3"), Vec::<String>::new());
-    // A name that is itself the prefix.
+    // A name that equals the prefix.
     assert_eq!(listed("admin", "&prefix=b-0"), ["b-0"]);
     assert_eq!(listed("t", "&prefix=b-0"), Vec::<String>::new());
 }
 
-/// Requests that stay within the keys that begin with `in/`.
+/// Requests within the keys that begin with `in/`.
 const INSIDE: [(&str, &str, &str); 15] = [
     ("GET", "/kv/n/in%2Fk", ""),
     ("GET", "/kv/n/~64/aW4vaw", ""),
@@ -107,7 +107,7 @@ const INSIDE: [(&str, &str, &str); 15] = [
     ("GET", "/kv", ""),
 ];
 
-/// Requests that reach beyond them.
+/// Requests beyond these keys.
 const OUTSIDE: [(&str, &str, &str); 26] = [
     ("GET", "/kv/n/k", ""),
     ("HEAD", "/kv/n/k", ""),
@@ -148,7 +148,7 @@ const OUTSIDE: [(&str, &str, &str); 26] = [
 #[test]
 fn keys_are_reached_by_prefixes() {
     let key_prefix = "in/".into();
-    // Even with every right.
+    // Even with all rights.
     let app = app(Token {
         key_prefix,
         ..token("t", &Right::ALL, &["*"])

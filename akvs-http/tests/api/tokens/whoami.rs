@@ -1,4 +1,4 @@
-//! `GET /whoami`: each caller is told what it may do, and nothing of others.
+//! Section 14.3, `GET /whoami`: the rights of the caller, and nothing of other tokens.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{ask, options, token};
 use akvs_testing::server::TestServer;
 
-fn told(app: &TestServer, secret: &str) -> Value {
+fn whoami(app: &TestServer, secret: &str) -> Value {
     let answer = ask(app, secret, "GET", "/whoami", "");
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("Cache-Control"), Some("no-store"));
@@ -33,7 +33,7 @@ fn whoami_has_the_rights_of_the_token() {
         },
     ]));
     assert_eq!(
-        told(&app, "secret-1"),
+        whoami(&app, "secret-1"),
         json!({
             "token": "reader",
             "rights": ["read"],
@@ -43,7 +43,7 @@ fn whoami_has_the_rights_of_the_token() {
         })
     );
     assert_eq!(
-        told(&app, "secret-2"),
+        whoami(&app, "secret-2"),
         json!({
             "token": "owner",
             "rights": ["read", "write", "admin"],

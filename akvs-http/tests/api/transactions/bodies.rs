@@ -1,13 +1,13 @@
-//! What a transaction's body may be: everything else is refused, with the path of what is wrong.
+//! Invalid bodies of transactions: each is refused with the path of the invalid member.
 
 use akvs_http::Options;
 use serde_json::{Value, json};
 
-use super::{done, transact};
+use super::{transact, transact_ok};
 use akvs_testing::raw::Connection;
 use akvs_testing::server::TestServer;
 
-/// The second of two operations, and where it is wrong.
+/// The second of two operations, and the path of its invalid member.
 const OPS: &[(&str, &str)] = &[
     (r#"{"op":"set","key":"k"}"#, "ops[1].value"),
     (r#"{"op":"set","value":""}"#, "ops[1].key"),
@@ -97,7 +97,7 @@ const OPS: &[(&str, &str)] = &[
     (r#"["delete"]"#, "ops[1]"),
 ];
 
-/// The only check, and where it is wrong.
+/// The only check, and the path of its invalid member.
 const CHECKS: &[(&str, &str)] = &[
     (r#"{"key":"k"}"#, "checks[0]"),
     (r#"{"key":"k","revision":1,"exists":true}"#, "checks[0]"),
@@ -115,7 +115,7 @@ const CHECKS: &[(&str, &str)] = &[
     ),
 ];
 
-/// A whole body, and where it is wrong.
+/// A whole body, and the path of its invalid member.
 const BODIES: &[(&str, &str)] = &[
     ("{}", "ops"),
     (r#"{"checks":[]}"#, "ops"),
@@ -126,7 +126,7 @@ const BODIES: &[(&str, &str)] = &[
     (r#"{"ops":[],"check":[]}"#, "check"),
 ];
 
-/// Sends this text as a transaction; the field that the refusal names, which its detail says too.
+/// Sends this text as a transaction, and returns the field that the problem names and its detail contains.
 fn refused_field(connection: &mut Connection, body: &str) -> String {
     let answer = connection.ask("POST", "/txn/ns", "", body.as_bytes());
     assert_eq!(answer.status, 400, "{body}: {answer:?}");
@@ -187,7 +187,7 @@ fn a_body_without_a_json_object_is_refused() {
 }
 
 #[test]
-fn a_ttl_is_a_text_as_in_a_query_or_a_number_of_seconds() {
+fn a_ttl_is_text_as_in_a_query_or_a_number_of_seconds() {
     let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     for (ttl, expires) in [
@@ -209,15 +209,15 @@ fn a_ttl_is_a_text_as_in_a_query_or_a_number_of_seconds() {
             if !ttl.is_null() {
                 op["ttl"] = ttl.clone();
             }
-            done(&mut connection, &json!({"ops": [op]}));
+            transact_ok(&mut connection, &json!({"ops": [op]}));
             let answer = connection.ask("GET", "/kv/ns/key", "", b"");
             let expected = expires.map(|millis| humantime(clock.after(millis)));
             assert_eq!(answer.header("AKVS-Expires"), expected.as_deref(), "{op}");
         }
     }
-    // A sum keeps the time it has.
+    // A sum keeps the deadline.
     connection.ask("POST", "/kv/ns/sum?ttl=5s", "", b"1");
-    done(
+    transact_ok(
         &mut connection,
         &json!({"ops": [{"op": "add", "key": "sum", "by": 1}]}),
     );
@@ -234,7 +234,7 @@ fn humantime(time: std::time::SystemTime) -> String {
 }
 
 #[test]
-fn requests_beyond_a_limit_are_refused_with_it() {
+fn a_transaction_above_a_limit_is_refused_with_the_limit() {
     let app = TestServer::with(Options {
         max_value_bytes: 10,
         ..Options::default()
@@ -267,11 +267,11 @@ fn requests_beyond_a_limit_are_refused_with_it() {
                 .is_some_and(|text| text.contains("1001"))
         );
     }
-    let told = done(
+    let body = transact_ok(
         &mut connection,
         &json!({"checks": checks(1_000), "ops": ops(1_000)}),
     );
-    assert_eq!(told["results"].as_array().map(Vec::len), Some(1_000));
+    assert_eq!(body["results"].as_array().map(Vec::len), Some(1_000));
     for value in [
         json!({"value": "12345678901"}),
         json!({"value64": "MTIzNDU2Nzg5MDE"}),
@@ -294,26 +294,26 @@ fn requests_beyond_a_limit_are_refused_with_it() {
 
 #[test]
 fn a_body_has_at_most_16_mib() {
-    const MOST: usize = 16 << 20;
+    const MAX_BYTES: usize = 16 << 20;
     let app = TestServer::start();
     let mut body = json!({"ops": [{"op": "set", "key": "k", "value": "v"}]})
         .to_string()
         .into_bytes();
-    body.resize(MOST, b' ');
+    body.resize(MAX_BYTES, b' ');
     assert_eq!(app.connect().ask("POST", "/txn/ns", "", &body).status, 200);
     let mut connection = app.connect();
     connection.send(format!(
         "POST /txn/ns HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
-        MOST + 1
+        MAX_BYTES + 1
     ));
     let answer = connection.answer();
     assert_eq!(answer.refusal(), (413, "too_large".to_owned()));
-    assert_eq!(answer.problem()["limit"], MOST);
-    // The same where the length is not announced.
+    assert_eq!(answer.problem()["limit"], MAX_BYTES);
+    // A chunked body has the same limit.
     let mut connection = app.connect();
     connection.send(format!(
         "POST /txn/ns HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n",
-        MOST + 1
+        MAX_BYTES + 1
     ));
     body.push(b' ');
     connection.send(&body);
@@ -321,7 +321,7 @@ fn a_body_has_at_most_16_mib() {
 }
 
 #[test]
-fn only_post_without_a_query_is_understood() {
+fn only_post_without_a_query_is_accepted() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let body = br#"{"ops":[],"keys":[]}"#;
@@ -361,7 +361,7 @@ fn only_post_without_a_query_is_understood() {
 }
 
 #[test]
-fn a_name_is_any_text_and_a_key_any_bytes() {
+fn a_namespace_may_be_any_text_and_a_key_any_bytes() {
     let app = TestServer::start();
     let body = json!({"ops": [
         {"op": "set", "key": "a/b \u{1f600}\0", "value": "\u{feff}\u{2028}\0"},

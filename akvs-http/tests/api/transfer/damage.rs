@@ -1,4 +1,4 @@
-//! A file that is not what was exported: it is noticed, wherever the damage is.
+//! Damaged export files: damage anywhere is detected.
 
 use serde_json::{Value, json};
 
@@ -13,11 +13,11 @@ fn small() -> Vec<u8> {
 }
 
 #[test]
-fn a_cut_at_every_byte_is_noticed() {
+fn truncation_at_every_byte_is_detected() {
     let app = TestServer::start();
     let whole = small();
     let mut connection = app.connect();
-    // Without its last newline it is whole, see `text.rs`.
+    // Without its last newline the file is complete, see `text.rs`.
     for end in 0..whole.len() - 1 {
         let answer = connection.ask("POST", "/import/ns", "", &whole[..end]);
         let expected = if end
@@ -37,7 +37,7 @@ fn a_cut_at_every_byte_is_noticed() {
 }
 
 #[test]
-fn a_change_of_every_byte_is_noticed() {
+fn a_change_of_any_byte_is_detected() {
     let app = TestServer::start();
     let whole = small();
     let mut connection = app.connect();
@@ -52,7 +52,7 @@ fn a_change_of_every_byte_is_noticed() {
 }
 
 #[test]
-fn missing_added_and_moved_lines_are_noticed() {
+fn missing_added_and_moved_lines_are_detected() {
     let whole = String::from_utf8(small()).expect("text");
     let lines: Vec<&str> = whole.split_inclusive('\n').collect();
     let [first, a, b, end] = lines[..] else {
@@ -66,7 +66,7 @@ fn missing_added_and_moved_lines_are_noticed() {
         ([first, a, b, end, "x"].concat(), "behind the last line"),
         ([first, a, b, end, end].concat(), "behind the last line"),
         ([first, a, b, end, first].concat(), "behind the last line"),
-        // A line's own bytes count, also those that show nothing.
+        // All bytes of a line count, including whitespace.
         ([first, " ", a, b, end].concat(), "sha256"),
         ([first, "\n", b, end].concat(), "1 records of 2"),
         ([first, first, a, b, end].concat(), "another export"),
@@ -79,7 +79,7 @@ fn missing_added_and_moved_lines_are_noticed() {
 }
 
 #[test]
-fn another_version_or_no_export_changes_nothing() {
+fn a_file_of_another_version_or_kind_changes_nothing() {
     let app = TestServer::start();
     for (first, detail) in [
         (
@@ -109,7 +109,7 @@ fn another_version_or_no_export_changes_nothing() {
 }
 
 #[test]
-fn a_line_that_may_name_the_next_namespace_is_not_passed_over() {
+fn a_damaged_namespace_line_stops_the_import() {
     let from = TestServer::start();
     from.post("/kv/a/k", "of a");
     from.post("/kv/b/k", "of b");

@@ -1,4 +1,4 @@
-//! Lines that are wrong among others that are right: each is reported, and the others are imported.
+//! Invalid lines among valid ones: each is reported, and the others are imported.
 
 use akvs_http::Options;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn details(report: &Value) -> Vec<(u64, &str)> {
         .collect()
 }
 
-/// Lines that cannot be read, each with the beginning of what is said of it.
+/// Invalid lines, each with the beginning of its error.
 fn bad_lines() -> [(Value, &'static str); 17] {
     [
         (json!({"value": "v"}), "record.key: missing"),
@@ -68,7 +68,7 @@ fn bad_lines() -> [(Value, &'static str); 17] {
 }
 
 #[test]
-fn each_bad_line_is_named_and_the_others_are_imported() {
+fn each_invalid_line_is_reported_and_the_others_are_imported() {
     let app = TestServer::start();
     let good = |key: &str| json!({"key": key, "value": "v"});
     let bad = bad_lines();
@@ -111,7 +111,7 @@ fn quotas_and_limits_hold_as_for_any_write() {
 }
 
 #[test]
-fn a_value_or_a_line_that_is_too_long_is_refused_and_the_next_one_is_not() {
+fn a_line_or_value_that_is_too_long_does_not_affect_the_next_line() {
     let app = TestServer::with(Options {
         max_value_bytes: 1_000,
         max_body_memory_bytes: 1 << 20,
@@ -129,7 +129,7 @@ fn a_value_or_a_line_that_is_too_long_is_refused_and_the_next_one_is_not() {
     for (_, detail) in found {
         assert!(detail.contains("limits.max_value_bytes"), "{detail}");
     }
-    // As the first line, it is none.
+    // A first line that is too long is refused as well.
     refused_or_too_large(&app, &"x".repeat(4 << 20));
 }
 
@@ -140,7 +140,7 @@ fn refused_or_too_large(app: &TestServer, text: &str) {
 }
 
 #[test]
-fn the_longest_value_is_returned_whatever_its_bytes() {
+fn the_longest_value_of_any_bytes_is_exported_and_imported() {
     let from = TestServer::with(Options {
         max_value_bytes: 1 << 20,
         ..Options::default()

@@ -1,4 +1,4 @@
-//! What coding and decoding hold is counted: beyond the memory for bodies and answers a request is refused.
+//! The memory of encoders and decoders counts: above the limit for bodies and answers a request is refused.
 
 use std::io::Write;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use super::{export, file, records};
 use akvs_testing::raw::{Connection, request};
 use akvs_testing::server::TestServer;
 
-/// The window of the bodies here, as a power of two.
+/// The window of the compressed bodies here, as a power of two.
 const WINDOW_LOG: u32 = 22;
-/// Far more imports than may be under way.
+/// Far more imports than may be in progress.
 const MANY: usize = 40;
 
-/// The beginning of a body, from which a decoder can take a line.
+/// Returns the beginning of a body, from which a decoder can read one line.
 fn beginning(coding: &str, namespace: &str) -> Vec<u8> {
     let text = format!("{{\"akvs\":1,\"namespace\":\"{namespace}\",\"revision\":1}}\n");
     if coding == "zstd" {
@@ -33,7 +33,7 @@ fn beginning(coding: &str, namespace: &str) -> Vec<u8> {
     encoder.get_ref().clone()
 }
 
-/// Begins an import, which has the rest of its body still to come.
+/// Starts an import, whose body is not complete yet.
 fn begin(app: &TestServer, coding: &str, body: &[u8]) -> Connection {
     let mut connection = app.connect();
     connection.send(format!(
@@ -43,13 +43,13 @@ fn begin(app: &TestServer, coding: &str, body: &[u8]) -> Connection {
     connection
 }
 
-/// Whether an import goes on; else it was refused for want of memory.
-fn goes_on(app: &TestServer, connection: &mut Connection, namespace: &str) -> bool {
+/// Returns whether an import is in progress; otherwise it was refused for lack of memory.
+fn is_in_progress(app: &TestServer, connection: &mut Connection, namespace: &str) -> bool {
     loop {
         if app.namespaces().iter().any(|name| name == namespace) {
             return true;
         }
-        if connection.has_something(Duration::from_millis(5)) {
+        if connection.has_input(Duration::from_millis(5)) {
             let answer = connection.answer();
             assert_eq!(answer.refusal(), (503, "overloaded".to_owned()));
             assert_eq!(answer.header("Retry-After"), Some("1"));
@@ -59,14 +59,14 @@ fn goes_on(app: &TestServer, connection: &mut Connection, namespace: &str) -> bo
     }
 }
 
-/// How many imports go on at once before one is refused.
+/// Returns how many imports are in progress at once before one is refused.
 fn imports_at_once(app: &TestServer, coding: &str) -> usize {
     let mut open = Vec::new();
     for number in 0..MANY {
         let name = format!("{coding}-{number:02}");
         let mut connection = begin(app, coding, &beginning(coding, &name));
-        if !goes_on(app, &mut connection, &name) {
-            // Others are served meanwhile, and where one has ended another may begin.
+        if !is_in_progress(app, &mut connection, &name) {
+            // Other requests are served meanwhile, and where an import has ended another may start.
             assert_eq!(app.post("/kv/ns/small", "v").status, 201);
             return open.len();
         }
@@ -85,7 +85,7 @@ fn the_windows_of_all_imports_are_counted() {
         });
         let count = imports_at_once(&app, coding);
         assert!(at_once.contains(&count), "{coding}: {count}");
-        // Those have been given up by their clients, and count no more once that is seen.
+        // Their clients have closed the connections; they no longer count once the server has noticed that.
         let text = file(&[]);
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(&text).expect("a member");
@@ -106,7 +106,7 @@ fn the_windows_of_all_imports_are_counted() {
 }
 
 #[test]
-fn a_window_that_is_too_large_is_distinguished_from_damage() {
+fn a_too_large_window_is_distinguished_from_damage() {
     for (memory, window_log, setting) in [
         (512 << 20, 24, None),
         (8 << 20, 23, Some("limits.max_body_memory_bytes")),
@@ -143,7 +143,7 @@ fn the_encoders_of_all_exports_are_counted() {
             max_response_memory_bytes: 32 << 20,
             ..Options::default()
         });
-        // More than fits between the server and a client that does not read.
+        // More than fits into the buffers between the server and a client that does not read.
         for key in 0..16_u8 {
             let noise: Vec<u8> = (0..1_u32 << 20)
                 .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8 ^ key)
@@ -169,7 +169,7 @@ fn the_encoders_of_all_exports_are_counted() {
             unread.push(connection);
             None
         });
-        let body = refused.expect("one that is refused");
+        let body = refused.expect("a refusal");
         let problem: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
         assert_eq!(problem["code"], "overloaded");
         assert_eq!(problem["setting"], "limits.max_response_memory_bytes");
@@ -178,7 +178,7 @@ fn the_encoders_of_all_exports_are_counted() {
             "{coding}: {}",
             unread.len()
         );
-        // Without a coding there is memory.
+        // Without compression there is memory.
         assert_eq!(records(&export(&app, "/export/ns")).len(), 16);
     }
 }

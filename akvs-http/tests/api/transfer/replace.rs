@@ -1,4 +1,5 @@
-//! Replacing what there is: afterwards there is what the file has, and nothing is lost before that is sure.
+//! `mode=replace`: afterwards only the keys of the file exist, and nothing is deleted before the file is known to be
+//! complete.
 
 use serde_json::json;
 
@@ -19,7 +20,7 @@ fn keys_that_are_not_in_the_file_are_deleted() {
     let paths = (0..1_500).map(|number| format!("/kv/ns/old-{number}"));
     app.connect().ask_all("POST", paths, b"old");
     app.post("/kv/other/k", "v");
-    // In no order, and one twice.
+    // The records are in no order, and one is a duplicate.
     let records_of_file = [
         json!({"key": "d", "value": "new"}),
         json!({"key": "b", "value": "new"}),
@@ -46,7 +47,7 @@ fn nothing_is_deleted_unless_the_file_is_complete() {
         json!({"key": "c", "value": "new"}),
     ];
     let whole = file(&records_of_file);
-    // Without its last newline it is whole.
+    // Without its last newline the file is complete.
     let cuts = whole.len() - 1;
     for end in (0..cuts).step_by(7).chain([cuts - 1]) {
         let app = with_old(&["a", "b"]);
@@ -59,7 +60,7 @@ fn nothing_is_deleted_unless_the_file_is_complete() {
             "{end}"
         );
     }
-    // A record that is wrong may be of any key.
+    // An invalid record may be of any key.
     let app = with_old(&["a", "b"]);
     let bad = [
         json!({"key": "b", "value": "new"}),
@@ -77,7 +78,7 @@ fn nothing_is_deleted_unless_the_file_is_complete() {
 }
 
 #[test]
-fn all_namespaces_of_a_file_are_replaced_and_no_other() {
+fn only_the_namespaces_of_the_file_are_replaced() {
     let app = with_old(&["a"]);
     for path in ["/kv/b/old", "/kv/c/old"] {
         app.post(path, "old");

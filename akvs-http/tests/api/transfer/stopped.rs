@@ -1,4 +1,4 @@
-//! Imports that are stopped: soon after their client has gone, and where too many lines are wrong.
+//! Imports that stop early: after the client has disconnected, and after too many invalid lines.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{file, import, refused};
 use akvs_testing::raw::Connection;
 use akvs_testing::server::{TestServer, block_on};
 
-/// So many records of one key take minutes, since each is a change by itself; the text of them is a few KiB.
+/// This number of records of one key takes minutes, since each is a change of its own; their text has a few KiB.
 const MANY: usize = 4_000_000;
 
 fn packed(line: &str, count: usize) -> Vec<u8> {
@@ -28,16 +28,16 @@ fn begin(app: &TestServer, path: &str, body: &[u8], more: usize) -> Connection {
     connection
 }
 
-/// Looks again and again whether it holds, after a pause each time.
-fn becomes(pause: Duration, mut holds: impl FnMut() -> bool) -> bool {
+/// Polls until the condition holds, with a pause before each try.
+fn holds_eventually(pause: Duration, mut holds: impl FnMut() -> bool) -> bool {
     (0..1_000).any(|_| {
         std::thread::sleep(pause);
         holds()
     })
 }
 
-/// Waits until nothing more is imported; all of it would take far longer.
-fn stops(app: &TestServer) -> bool {
+/// Waits until no more records are imported; all of them would take far longer.
+fn has_stopped(app: &TestServer) -> bool {
     let mut before = app.database.revision();
     (0..60).any(|_| {
         std::thread::sleep(Duration::from_millis(500));
@@ -50,27 +50,30 @@ fn stops(app: &TestServer) -> bool {
 fn an_import_ends_soon_after_its_client_has_gone() {
     let line = "{\"key\":\"k\",\"value\":\"v\"}\n";
     let body = packed(line, MANY);
-    // With the whole of its body, and before that.
+    // The client disconnects after the complete body, and before its end.
     for (mode, more) in [("merge", 0), ("create", 1_000_000), ("replace", 0)] {
         let app = TestServer::start();
         let path = format!("/import/ns?mode={mode}");
         let connection = begin(&app, &path, &body, more);
         let has_begun = || app.namespaces() == ["ns"];
-        assert!(becomes(Duration::from_millis(20), has_begun), "{mode}");
+        assert!(
+            holds_eventually(Duration::from_millis(20), has_begun),
+            "{mode}"
+        );
         drop(connection);
-        assert!(stops(&app), "{mode}, {more} bytes missing");
+        assert!(has_stopped(&app), "{mode}, {more} bytes missing");
     }
 }
 
 #[test]
-fn a_half_closed_connection_is_answered() {
+fn an_import_over_a_half_closed_connection_is_answered() {
     let app = TestServer::start();
     let text = file(&[json!({"key": "a", "value": "1"})]);
     let mut connection = app.connect();
     connection.send(akvs_testing::raw::request("POST", "/import/ns", "", &text));
     connection.end_sending();
     assert_eq!(connection.answer().status, 200);
-    // Of one that takes too long it is told why, and what was done.
+    // An import that takes too long is stopped, and reports the reason and the imported records.
     let body = packed("{\"key\":\"k\",\"value\":\"v\"}\n", MANY);
     let mut connection = begin(&app, "/import/ns", &body, 0);
     connection.end_sending();
@@ -84,7 +87,7 @@ fn a_half_closed_connection_is_answered() {
 }
 
 #[test]
-fn an_import_stops_where_ten_thousand_lines_are_wrong() {
+fn an_import_stops_at_ten_thousand_invalid_lines() {
     let app = TestServer::start();
     let wrong = "{\"key\":\"wrong\"}\n";
     let good = "{\"key\":\"good\",\"value\":\"v\"}\n";
@@ -105,14 +108,14 @@ fn an_import_stops_where_ten_thousand_lines_are_wrong() {
         (&json!(99), &json!(10_100))
     );
     assert_eq!(app.value("/kv/ns/good"), b"v");
-    // One less is no reason to stop.
+    // One invalid line less does not stop the import.
     let records = |count| -> Vec<Value> { (0..count).map(|_| json!({"key": "k"})).collect() };
     let report = import(&app, "/import/ns", &file(&records(9_999)));
     assert_eq!(report["errors"].as_array().map(Vec::len), Some(9_999));
 }
 
 #[test]
-fn an_import_stops_where_ten_thousand_records_are_refused() {
+fn an_import_stops_at_ten_thousand_refused_records() {
     let app = TestServer::start();
     let settings = br#"{"max_keys":1}"#;
     assert_eq!(app.connect().ask("PUT", "/kv/ns", "", settings).status, 201);

@@ -1,4 +1,4 @@
-//! How the bytes come and go: content codings, slow readers, and senders that stop.
+//! Content codings, slow readers, and senders that stop.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -39,7 +39,7 @@ fn post(app: &TestServer, coding: &str, body: &[u8]) -> Answer {
 }
 
 #[test]
-fn a_file_may_be_coded_both_ways() {
+fn exports_and_imports_may_be_compressed() {
     let app = TestServer::start();
     let paths = (0..3_000).map(|number| format!("/kv/ns/{number:04}"));
     app.connect().ask_all("POST", paths, &[b'v'; 90]);
@@ -107,7 +107,7 @@ fn highly_compressed_files_are_read_in_bounded_memory() {
 }
 
 #[test]
-fn the_coding_of_a_value_is_left_alone() {
+fn the_content_encoding_of_a_value_is_exported_unchanged() {
     let app = TestServer::start();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/a", "Content-Encoding: gzip\r\n", b"no gzip");
@@ -144,7 +144,7 @@ fn a_sender_that_stops_gets_408() {
 }
 
 #[test]
-fn a_slow_sender_that_makes_progress_is_kept() {
+fn a_slow_sender_that_makes_progress_is_not_disconnected() {
     let timeout = Duration::from_secs(2);
     let app = TestServer::with(Options {
         request_timeout: timeout,
@@ -160,7 +160,7 @@ fn a_slow_sender_that_makes_progress_is_kept() {
         text.len()
     );
     connection.send(head);
-    // Longer than the limit in all, and each part well within it: that time passes is what is tested.
+    // Longer than the timeout in total, but each part well within it: the test needs real time to pass.
     for part in text.chunks(text.len().div_ceil(6)) {
         std::thread::sleep(timeout / 4);
         connection.send(part);
@@ -190,7 +190,7 @@ fn an_export_is_consistent_however_slowly_it_is_read() {
         let mut connection = app.connect();
         connection.ask_all("POST", paths, b"old");
         app.post("/kv/z/k", "old");
-        // Too long for all buffers on the way.
+        // More than all buffers between the server and the client hold.
         for number in 0..4 {
             app.post(&format!("/kv/ns/0500-{number}"), vec![b'x'; 4 << 20]);
         }

@@ -1,24 +1,24 @@
-//! A file that went through a text editor or a transfer in text mode: other line ends, a newline more or less, a byte
-//! order mark. It is the same file.
+//! Export files after a text editor or a transfer in text mode: other line ends, more or fewer newlines at the end, a
+//! byte order mark. They are valid.
 
 use serde_json::{Value, json};
 
 use super::{ended, export, file, import, records, refused};
 use akvs_testing::server::TestServer;
 
-const MARK: &[u8] = b"\xef\xbb\xbf";
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What programs make of a text, each with its name.
+/// Returns variants of a text that programs produce, each with its name.
 fn changed(whole: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let text = std::str::from_utf8(whole).expect("text");
     let without = text.strip_suffix('\n').expect("a last newline");
     let returns = text.replace('\n', "\r\n");
     let all = |parts: &[&[u8]]| parts.concat();
     vec![
-        ("as it is", whole.to_vec()),
+        ("unchanged", whole.to_vec()),
         ("without the last newline", without.into()),
-        ("with one more", all(&[whole, b"\n"])),
-        ("with many more", all(&[whole, b"\r\n\n\n"])),
+        ("with one more newline", all(&[whole, b"\n"])),
+        ("with many more newlines", all(&[whole, b"\r\n\n\n"])),
         ("with spaces at the end", all(&[whole, b"  "])),
         ("CRLF", returns.clone().into()),
         (
@@ -30,9 +30,12 @@ fn changed(whole: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
             all(&[without.replace('\n', "\r\n").as_bytes(), b"\r"]),
         ),
         ("CRLF twice", returns.replace('\n', "\r\n").into()),
-        ("CRLF here and there", text.replacen('\n', "\r\n", 2).into()),
-        ("a mark", all(&[MARK, whole])),
-        ("a mark and CRLF", all(&[MARK, returns.as_bytes()])),
+        ("some CRLF", text.replacen('\n', "\r\n", 2).into()),
+        ("a byte order mark", all(&[BYTE_ORDER_MARK, whole])),
+        (
+            "a byte order mark and CRLF",
+            all(&[BYTE_ORDER_MARK, returns.as_bytes()]),
+        ),
         (
             "empty lines",
             all(&[b"\n", text.replace('\n', "\n\n").as_bytes()]),
@@ -48,7 +51,7 @@ fn values() -> Vec<Value> {
 }
 
 #[test]
-fn line_ends_and_marks_do_no_harm() {
+fn other_line_ends_and_byte_order_marks_are_accepted() {
     let app = TestServer::start();
     for (name, text) in changed(&file(&values())) {
         let report = import(&app, "/import/ns", &text);
@@ -64,10 +67,15 @@ fn line_ends_and_marks_do_no_harm() {
 }
 
 #[test]
-fn it_does_not_matter_where_the_body_is_cut_into_parts() {
+fn such_files_are_accepted_wherever_the_body_is_split() {
     let app = TestServer::start();
     let whole = String::from_utf8(file(&values())).expect("text");
-    let text = [MARK, whole.replace('\n', "\r\n").as_bytes(), b"\r\n"].concat();
+    let text = [
+        BYTE_ORDER_MARK,
+        whole.replace('\n', "\r\n").as_bytes(),
+        b"\r\n",
+    ]
+    .concat();
     for size in [1, 2, 3, 7] {
         let mut connection = app.connect();
         let head = "POST /import/ns HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -85,7 +93,7 @@ fn it_does_not_matter_where_the_body_is_cut_into_parts() {
 }
 
 #[test]
-fn a_file_of_many_namespaces_is_no_other() {
+fn such_files_of_many_namespaces_are_accepted() {
     let from = TestServer::start();
     from.post("/kv/a/k", "of a");
     from.post("/kv/b/k", vec![0xff; 100]);
@@ -102,8 +110,8 @@ fn a_file_of_many_namespaces_is_no_other() {
 }
 
 #[test]
-fn a_sum_of_the_text_as_it_is_fits_too() {
-    // A program that writes CRLF may take the sum of what it writes.
+fn a_checksum_of_the_changed_text_is_accepted() {
+    // A program that writes CRLF may compute the checksum of what it writes.
     let text =
         "{\"akvs\":1,\"namespace\":\"ns\",\"revision\":1}\r\n{\"key\":\"a\",\"value\":\"1\"}\r\n";
     let app = TestServer::start();
@@ -114,7 +122,7 @@ fn a_sum_of_the_text_as_it_is_fits_too() {
 }
 
 #[test]
-fn other_changes_are_still_noticed() {
+fn other_changes_of_such_files_are_detected() {
     let whole = String::from_utf8(file(&values())).expect("text");
     let lines: Vec<&str> = whole.split_inclusive('\n').collect();
     let [first, a, b, end] = lines[..] else {

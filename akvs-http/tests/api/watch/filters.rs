@@ -1,15 +1,15 @@
-//! Of which keys a watch tells: of one, of those with a prefix, whatever bytes they are.
+//! Filters of a watch: by key or by prefix, for any bytes.
 
 use super::sse::Watch;
 use akvs_testing::server::TestServer;
 
-/// What is written, in this order: any bytes, of which some are text.
+/// The written keys, in this order: any bytes, some of them text.
 const KEYS: [&str; 9] = [
     "a", "a%00", "ab", "b", "%C3%BC", "%C3", "%FE", "%FF", "%FF%FF",
 ];
 
-/// The same as they are told.
-const TOLD: [(&str, &str); 9] = [
+/// The members of events that name these keys.
+const EVENT_KEYS: [(&str, &str); 9] = [
     ("key", "a"),
     ("key", "a\0"),
     ("key", "ab"),
@@ -21,7 +21,7 @@ const TOLD: [(&str, &str); 9] = [
     ("key64", "__8"),
 ];
 
-/// Queries, and which of the keys they want.
+/// Queries, and the indices of the keys that match.
 const FILTERS: [(&str, &[usize]); 14] = [
     ("", &[0, 1, 2, 3, 4, 5, 6, 7, 8]),
     ("prefix=", &[0, 1, 2, 3, 4, 5, 6, 7, 8]),
@@ -39,10 +39,10 @@ const FILTERS: [(&str, &[usize]); 14] = [
     ("key=c", &[]),
 ];
 
-/// The next event is about this key, and names no other.
+/// Asserts that the next event is of this key and has no other member for it.
 fn assert_next(watch: &mut Watch, name: &str, key: usize) {
     let event = watch.event();
-    let (member, text) = TOLD[key];
+    let (member, text) = EVENT_KEYS[key];
     assert_eq!((&*event.name, &event.data[member]), (name, &text.into()));
     let other = if member == "key" { "key64" } else { "key" };
     assert_eq!(event.data.get(other), None);
@@ -58,7 +58,7 @@ fn filters_apply_to_changes() {
             connection.ask(method, &format!("/kv/ns/{key}"), "", b"");
         }
     }
-    // The drop concerns everybody, so that it ends what is told of the others.
+    // A drop matches every filter, so it is the end of all changes that match.
     connection.ask("DELETE", "/kv/ns?confirm=ns", "", b"");
     for (watch, keys) in &mut watches {
         for name in ["set", "delete", "set"] {
@@ -77,7 +77,7 @@ fn filters_apply_to_the_state() {
     }
     for (query, keys) in FILTERS {
         let mut watch = Watch::open(&app, &format!("since=0&{query}"));
-        // By unsigned bytes: the order that they stand in above but for two, of which one begins the other.
+        // The keys are sorted by unsigned bytes: as above except for two, of which one is a prefix of the other.
         let mut keys = keys.to_vec();
         keys.sort_by_key(|key| if *key == 5 { (4, 0) } else { (*key, 1) });
         keys.iter()
@@ -104,7 +104,7 @@ fn filters_apply_to_missed_changes() {
 }
 
 #[test]
-fn a_filter_that_wants_little_does_not_stop_others() {
+fn a_filter_that_matches_few_changes_does_not_delay_other_watchers() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let mut watch = Watch::open(&app, "key=rare");

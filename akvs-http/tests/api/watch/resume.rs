@@ -1,4 +1,4 @@
-//! Coming back: every later change, once, in order; or to be told that not all of them are known any more.
+//! Resuming: every later change, once, in order, or a 410 where not all of them are kept.
 
 use akvs_http::Options;
 
@@ -6,10 +6,10 @@ use super::sse::{Event, Watch};
 use akvs_testing::raw::{Answer, request};
 use akvs_testing::server::TestServer;
 
-/// So many changes are remembered where few are; of these a few more may be.
+/// The configured number of kept changes in tests with a short history; a few more may be kept.
 const KEPT: u64 = 16;
 
-/// Writes so many values to a few keys in turn; their revisions.
+/// Writes `count` values to a few keys in turn, and returns the revisions.
 fn write(app: &TestServer, count: usize, value: &str) -> Vec<u64> {
     let paths = (0..count).map(|number| format!("/kv/ns/{}", number % 5));
     let answers = app.connect().ask_all("POST", paths, value.as_bytes());
@@ -20,26 +20,26 @@ fn revisions(events: &[Event]) -> Vec<u64> {
     events.iter().map(|event| event.change().2).collect()
 }
 
-/// Wherever one comes back, all that follows is told, also what happens then.
+/// Asserts that a resume after any revision receives all later changes, including those made while it is open.
 fn assert_resumes(app: &TestServer) {
-    // Nobody watches, so that it is told from the history, on several pages.
+    // Without a watcher, changes are read from the history, in several pages.
     let mut written = write(app, 500, "value");
     let resume = |since: u64| Watch::resume(app, "", Some(since));
     for at in [0, 250, 499] {
         let mut watch = resume(written[at]);
-        assert_eq!(watch.hello, format!("revision {}", written[at]));
-        let told = revisions(&watch.events(499 - at));
-        assert_eq!(told, written[at + 1..]);
+        assert_eq!(watch.first_comment, format!("revision {}", written[at]));
+        let received = revisions(&watch.events(499 - at));
+        assert_eq!(received, written[at + 1..]);
     }
-    // From here on from memory.
+    // From here on changes are read from memory.
     let _open = Watch::open(app, "");
     written.extend(write(app, 400, "value"));
     let missed = (0..900).step_by(97).chain([499, 500, 898, 899]);
     let mut watches: Vec<_> = missed.map(|at| (at, resume(written[at]))).collect();
     written.push(app.post("/kv/ns/later", "").revision());
     for (at, watch) in &mut watches {
-        let told = revisions(&watch.events(900 - *at));
-        assert_eq!(told, written[*at + 1..]);
+        let received = revisions(&watch.events(900 - *at));
+        assert_eq!(received, written[*at + 1..]);
     }
     let mut watch = resume(written[900]);
     let newest = app.post("/kv/ns/newest", "").revision();
@@ -63,29 +63,29 @@ fn resumes_while_writers_run_miss_nothing() {
         let (written, watches) = std::thread::scope(|scope| {
             let writers = [(); 3].map(|()| scope.spawn(|| write(&app, 250, "")));
             let mut last = begin;
-            let mut told = Vec::new();
-            // One reader that is cut off again and again, after more and more events.
+            let mut received = Vec::new();
+            // A watcher that is cut off repeatedly, after more and more events.
             for count in 1..35 {
                 let mut watch = Watch::resume(&app, "", Some(last));
                 let events = revisions(&watch.events(count));
                 last = *events.last().expect("an event");
-                told.extend(events);
+                received.extend(events);
             }
             let written = writers.map(|writer| writer.join().expect("a writer"));
-            (written.concat(), (told, last))
+            (written.concat(), (received, last))
         });
-        let (mut told, last) = watches;
+        let (mut received, last) = watches;
         let mut rest = Watch::resume(&app, "", Some(last));
-        told.extend(revisions(&rest.events(written.len() - told.len())));
+        received.extend(revisions(&rest.events(written.len() - received.len())));
         let mut written = written;
         written.sort_unstable();
-        assert_eq!(told, written);
+        assert_eq!(received, written);
     }
 }
 
 #[test]
-fn a_watch_that_starts_during_a_commit_reports_it() {
-    // It takes some time there, and nothing is committed afterwards that could make up for it.
+fn a_watch_that_starts_during_a_commit_receives_its_changes() {
+    // The commit takes some time, and no later commit can compensate for a missing event.
     let app = TestServer::on_disk();
     let mut writer = app.connect();
     let mut last = writer.ask("POST", "/kv/other/key", "", b"").revision();
@@ -113,9 +113,9 @@ fn last_event_id_takes_precedence_over_since() {
     assert_eq!(next(&since(2), &id(7)), written[8]);
     assert_eq!(next(&since(7), &id(2)), written[3]);
     assert_eq!(next("since=0", &id(7)), written[8]);
-    // An `id:` without text, which a browser forgets its id by.
+    // An `id:` without text, by which a browser forgets its id.
     assert_eq!(next(&since(2), "Last-Event-ID:\r\n"), written[3]);
-    // A header does not make up for a bad parameter.
+    // A valid header does not compensate for an invalid parameter.
     let answer = app.connect().ask("GET", "/watch/ns?since=x", &id(7), b"");
     assert_eq!(answer.status, 400);
 }
@@ -141,7 +141,7 @@ fn a_resume_reports_drops() {
             (&*dropped.name, dropped.data["key"].is_null()),
             ("drop", true)
         );
-        // One that was cut off behind the drop sees the same.
+        // A watcher that was cut off after the drop receives the same events.
         let mut resumed = Watch::resume(&app, "", dropped.id);
         let set = watch.event();
         assert_eq!((&*set.name, set.key()), ("set", &*round.to_string()));
@@ -159,19 +159,22 @@ fn a_resume_has_a_replaced_value_only_if_it_was_short() {
         connection.ask("POST", "/kv/ns/key", "", value.as_bytes());
     }
     let mut watch = Watch::resume(&app, "values=true", Some(begin));
-    let told = watch.events(4);
-    let values: Vec<_> = told.iter().map(|event| event.data.get("value")).collect();
+    let received = watch.events(4);
+    let values: Vec<_> = received
+        .iter()
+        .map(|event| event.data.get("value"))
+        .collect();
     let (short, long) = (short.into(), long.into());
     assert!(values == [Some(&short), None, Some(&short), Some(&long)]);
-    let sizes: Vec<_> = told
+    let sizes: Vec<_> = received
         .iter()
         .map(|event| event.data["size"].as_u64())
         .collect();
     assert_eq!(sizes, [1_024, 1_025, 1_024, 1_025].map(Some));
 }
 
-/// What follows a revision, as far as it is said; none where that is not known any more.
-fn told_since(app: &TestServer, since: u64, last: u64) -> Option<Vec<u64>> {
+/// Returns the revisions of the changes after `since`, up to `last`; none where they are compacted.
+fn revisions_since(app: &TestServer, since: u64, last: u64) -> Option<Vec<u64>> {
     let answer = app
         .connect()
         .ask("HEAD", &format!("/watch/ns?since={since}"), "", b"");
@@ -179,11 +182,11 @@ fn told_since(app: &TestServer, since: u64, last: u64) -> Option<Vec<u64>> {
         return None;
     }
     let mut watch = Watch::open(app, &format!("since={since}"));
-    let mut told = Vec::new();
-    while told.last() != Some(&last) {
-        told.push(watch.event().change().2);
+    let mut received = Vec::new();
+    while received.last() != Some(&last) {
+        received.push(watch.event().change().2);
     }
-    Some(told)
+    Some(received)
 }
 
 #[test]
@@ -199,7 +202,7 @@ fn a_revision_before_the_history_is_410() {
     let oldest = problem["oldest"].as_u64().unwrap();
     assert_eq!(problem["newest"], newest);
     assert_eq!(problem["since"], first);
-    // As many as were promised are there, and not many more.
+    // At least the configured number of changes is kept, and not many more.
     let kept = newest - oldest;
     assert!((KEPT..=2 * KEPT).contains(&kept), "{kept}");
     assert_eq!(ask(oldest - 1).status, 410);
@@ -207,26 +210,28 @@ fn a_revision_before_the_history_is_410() {
         .iter()
         .position(|revision| *revision == oldest)
         .unwrap();
-    assert_eq!(told_since(&app, oldest, newest).unwrap(), written[at + 1..]);
-    // The state is there all the same.
+    assert_eq!(
+        revisions_since(&app, oldest, newest).unwrap(),
+        written[at + 1..]
+    );
+    // The state is available nevertheless.
     assert_eq!(Watch::open(&app, "since=0").state().0.len(), 5);
 }
 
 #[test]
-fn wherever_one_comes_back_all_is_told_or_none() {
-    // Values so long that what is held in memory for those who watch reaches less far back than the history, as far,
-    // and further.
+fn a_resume_after_any_revision_has_all_later_changes_or_is_410() {
+    // Value lengths with which the changes in memory reach less far back than the history, as far, and further.
     for length in [40_000, 10_000, 0] {
         let app = TestServer::with_history(KEPT, Options::default());
         let _open = Watch::open(&app, "");
         let written = write(&app, 60, &"x".repeat(length));
         let mut known = 0;
         for (at, since) in written.iter().enumerate().take(59) {
-            if let Some(told) = told_since(&app, *since, written[59]) {
-                assert_eq!(told, written[at + 1..], "{length}");
+            if let Some(received) = revisions_since(&app, *since, written[59]) {
+                assert_eq!(received, written[at + 1..], "{length}");
                 known += 1;
             } else {
-                assert_eq!(known, 0, "{length}: more is known than that");
+                assert_eq!(known, 0, "{length}: a later revision is compacted");
             }
         }
         assert!(known >= 16, "{length}: only {known}");
@@ -235,7 +240,7 @@ fn wherever_one_comes_back_all_is_told_or_none() {
 
 #[test]
 fn a_future_revision_is_410() {
-    // Whether somebody watches, so that the newest changes are in memory, makes no difference.
+    // The result is the same with a watcher, for which the newest changes are in memory.
     for watched in [false, true] {
         let app = TestServer::start();
         let _open = watched.then(|| Watch::open(&app, ""));
@@ -255,7 +260,7 @@ fn a_future_revision_is_410() {
 }
 
 #[test]
-fn a_revision_of_another_namespace_is_as_good_as_any() {
+fn a_watch_can_start_at_a_revision_of_another_namespace() {
     let app = TestServer::start();
     let first = app.post("/kv/ns/a", "").revision();
     let between = app.post("/kv/other/b", "").revision();

@@ -1,4 +1,4 @@
-//! A watch over a bare socket, read as strictly as the contract is written: what is not allowed there panics here.
+//! A watch over a bare socket, whose parser panics at everything that the contract does not allow.
 
 use std::io::BufRead;
 
@@ -17,40 +17,40 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// Its key, which is text.
+    /// Returns the key, which must be text.
     pub(crate) fn key(&self) -> &str {
         let key = self.data["key"].as_str();
         key.unwrap_or_else(|| panic!("a key: {self:?}"))
     }
 
-    /// The revision in its data.
+    /// Returns the revision in the data.
     pub(crate) fn revision(&self) -> u64 {
         let revision = self.data["revision"].as_u64();
         revision.unwrap_or_else(|| panic!("a revision: {self:?}"))
     }
 
-    /// Its name and its revision, which its id says too, of one that is about no key.
+    /// Returns the name and the revision, which must equal the id, of an event without a key.
     pub(crate) fn change_of_all(&self) -> (&str, u64) {
         assert_eq!(self.id, Some(self.revision()), "{self:?}");
         assert_eq!(self.data.get("key"), None, "{self:?}");
         (&self.name, self.revision())
     }
 
-    /// Its name, its key and its revision, which its id says too.
+    /// Returns the name, the key and the revision, which must equal the id.
     pub(crate) fn change(&self) -> (&str, &str, u64) {
         assert_eq!(self.id, Some(self.revision()), "{self:?}");
         (&self.name, self.key(), self.revision())
     }
 }
 
-/// What comes next.
+/// The next part of a stream.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Told {
+pub(crate) enum Part {
     Comment(String),
     Event(Event),
-    /// The body ended as it should.
+    /// The body ended normally.
     End,
-    /// The connection ended in the middle of it.
+    /// The connection ended within the body.
     Cut,
 }
 
@@ -58,22 +58,22 @@ pub(crate) enum Told {
 pub(crate) struct Watch {
     pub(crate) connection: Connection,
     pub(crate) head: Answer,
-    /// What it said first.
-    pub(crate) hello: String,
+    /// The first comment.
+    pub(crate) first_comment: String,
     text: Vec<u8>,
-    /// So much of it are lines of which a blank one is still to come.
-    seen: usize,
-    /// Up to this revision everything was told, as far as it was said.
+    /// The bytes of `text` that are complete lines of an unfinished block.
+    complete_bytes: usize,
+    /// The revision up to which all changes were sent, according to ids and comments.
     position: u64,
 }
 
 impl Watch {
-    /// Watches the namespace `ns`; returns once that has begun.
+    /// Watches the namespace `ns`, and returns once the watch has started.
     pub(crate) fn open(app: &TestServer, query: &str) -> Watch {
         Watch::resume(app, query, None)
     }
 
-    /// The same, of a client that has seen an event with this id.
+    /// Watches the namespace `ns` as a client that has received an event with this id.
     pub(crate) fn resume(app: &TestServer, query: &str, last: Option<u64>) -> Watch {
         let path = format!("/watch/ns?{query}");
         let header = last.map_or(String::new(), |last| format!("Last-Event-ID: {last}\r\n"));
@@ -88,118 +88,123 @@ impl Watch {
         let mut watch = Watch {
             connection,
             head,
-            hello: String::new(),
+            first_comment: String::new(),
             text: Vec::new(),
-            seen: 0,
+            complete_bytes: 0,
             position: 0,
         };
-        let Told::Comment(hello) = watch.next() else {
-            panic!("no comment comes first")
+        let Part::Comment(first_comment) = watch.next() else {
+            panic!("expected a comment first")
         };
-        watch.hello = hello;
+        watch.first_comment = first_comment;
         watch
     }
 
-    /// The revision after which it began.
+    /// Returns the revision after which the watch started.
     pub(crate) fn begin(&self) -> u64 {
-        revision_of(&self.hello).expect("a revision")
+        comment_revision(&self.first_comment).expect("a revision")
     }
 
-    /// Waits for a comment that says this revision, which must be the next that comes but earlier ones.
-    pub(crate) fn comment_of(&mut self, revision: u64) {
+    /// Waits for a comment with this revision, before which only comments with earlier revisions may come.
+    pub(crate) fn wait_for_comment(&mut self, revision: u64) {
         let deadline = Instant::now() + ANSWER_TIMEOUT;
         loop {
-            assert!(Instant::now() < deadline, "revision {revision} is not said");
-            let Told::Comment(comment) = self.next() else {
-                panic!("something else before revision {revision}")
+            assert!(
+                Instant::now() < deadline,
+                "revision {revision} is not reported"
+            );
+            let Part::Comment(comment) = self.next() else {
+                panic!("expected only comments before revision {revision}")
             };
-            let said = revision_of(&comment).expect("a revision");
-            assert!(said <= revision, "{said} instead of {revision}");
-            if said == revision {
+            let found = comment_revision(&comment).expect("a revision");
+            assert!(found <= revision, "{found} instead of {revision}");
+            if found == revision {
                 return;
             }
         }
     }
 
-    /// What comes next.
-    pub(crate) fn next(&mut self) -> Told {
+    /// Returns the next part.
+    pub(crate) fn next(&mut self) -> Part {
         let end = loop {
             if let Some(end) = self.end_of_block() {
                 break end;
             }
             match self.connection.chunk() {
                 Some(chunk) if chunk.is_empty() => {
-                    assert!(self.text.is_empty(), "it ends in the middle of an event");
-                    return Told::End;
+                    assert!(self.text.is_empty(), "the body ends within an event");
+                    return Part::End;
                 }
                 Some(chunk) => self.text.extend(chunk),
-                None => return Told::Cut,
+                None => return Part::Cut,
             }
         };
         let block: Vec<u8> = self.text.drain(..end).collect();
         let block = String::from_utf8(block).expect("text");
-        let told = parse(block.trim_end_matches('\n'));
-        self.check(&told);
-        told
+        let part = parse(block.trim_end_matches('\n'));
+        self.check(&part);
+        part
     }
 
-    /// Where the first block in the text ends, if all of it is there.
+    /// Returns the end of the first block in the text, if it is complete.
     fn end_of_block(&mut self) -> Option<usize> {
         loop {
-            let mut rest = &self.text[self.seen..];
+            let mut rest = &self.text[self.complete_bytes..];
             let line = rest.skip_until(b'\n').expect("memory");
-            if line == 0 || self.text[self.seen + line - 1] != b'\n' {
+            if line == 0 || self.text[self.complete_bytes + line - 1] != b'\n' {
                 return None;
             }
-            self.seen += line;
+            self.complete_bytes += line;
             if line == 1 {
-                return Some(std::mem::take(&mut self.seen));
+                return Some(std::mem::take(&mut self.complete_bytes));
             }
         }
     }
 
-    /// Nothing may be told of what was said to be over.
-    fn check(&mut self, told: &Told) {
-        let reached = match told {
-            Told::Comment(comment) => revision_of(comment),
-            Told::Event(event) => event.id.inspect(|id| {
+    /// Asserts that no event or comment is older than the position.
+    fn check(&mut self, part: &Part) {
+        let reached = match part {
+            Part::Comment(comment) => comment_revision(comment),
+            Part::Event(event) => event.id.inspect(|id| {
                 let is_new = *id > self.position || event.name == "synced";
                 assert!(is_new, "{event:?} after {}", self.position);
             }),
-            Told::End | Told::Cut => None,
+            Part::End | Part::Cut => None,
         };
         if let Some(reached) = reached {
             let position = self.position;
-            assert!(reached >= position, "{told:?} after {position}");
+            assert!(reached >= position, "{part:?} after {position}");
             self.position = reached;
         }
     }
 
-    /// The next that is no comment.
-    pub(crate) fn past_comments(&mut self) -> Told {
+    /// Returns the next part that is not a comment.
+    pub(crate) fn next_without_comments(&mut self) -> Part {
         let deadline = Instant::now() + ANSWER_TIMEOUT;
         loop {
             match self.next() {
-                Told::Comment(_) => assert!(Instant::now() < deadline, "nothing but comments"),
-                told @ (Told::Event(_) | Told::End | Told::Cut) => return told,
+                Part::Comment(_) => assert!(Instant::now() < deadline, "nothing but comments"),
+                part @ (Part::Event(_) | Part::End | Part::Cut) => return part,
             }
         }
     }
 
     /// The next event.
     pub(crate) fn event(&mut self) -> Event {
-        match self.past_comments() {
-            Told::Event(event) => event,
-            other @ (Told::Comment(_) | Told::End | Told::Cut) => panic!("no event, but {other:?}"),
+        match self.next_without_comments() {
+            Part::Event(event) => event,
+            other @ (Part::Comment(_) | Part::End | Part::Cut) => {
+                panic!("expected an event, found {other:?}")
+            }
         }
     }
 
-    /// So many events.
+    /// Returns the next `count` events.
     pub(crate) fn events(&mut self, count: usize) -> Vec<Event> {
         (0..count).map(|_| self.event()).collect()
     }
 
-    /// The entries of the state, and the event behind them.
+    /// Returns the entries of the state, and the event after them.
     pub(crate) fn state(&mut self) -> (Vec<Event>, Event) {
         let mut entries = Vec::new();
         loop {
@@ -212,7 +217,7 @@ impl Watch {
         }
     }
 
-    /// All changes up to the one of this key, as name, key and revision.
+    /// Returns all changes up to that of this key, as name, key and revision.
     pub(crate) fn changes_until(&mut self, key: &str) -> Vec<(String, String, u64)> {
         let mut changes = Vec::new();
         loop {
@@ -226,15 +231,15 @@ impl Watch {
     }
 }
 
-/// The revision that a comment says.
-pub(crate) fn revision_of(comment: &str) -> Option<u64> {
+/// Returns the revision in a comment.
+pub(crate) fn comment_revision(comment: &str) -> Option<u64> {
     comment.strip_prefix("revision ")?.parse().ok()
 }
 
-fn parse(block: &str) -> Told {
+fn parse(block: &str) -> Part {
     if let Some(comment) = block.strip_prefix(':') {
         assert!(!comment.contains('\n'), "{block:?}");
-        return Told::Comment(comment.trim_start().to_owned());
+        return Part::Comment(comment.trim_start().to_owned());
     }
     let mut lines = block.split('\n');
     let mut field = |name: &str| {
@@ -253,5 +258,5 @@ fn parse(block: &str) -> Told {
         data,
     };
     assert_eq!(lines.next(), None, "{block:?}");
-    Told::Event(event)
+    Part::Event(event)
 }

@@ -1,5 +1,5 @@
-//! `since=0`: what there is, in the order of the keys, then `synced`, then what changes; at one moment, whatever is
-//! written meanwhile.
+//! `since=0`: the existing entries in the order of their keys, then `synced`, then changes; the entries belong to one
+//! revision, whatever is written meanwhile.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ fn keys(events: &[Event]) -> Vec<&str> {
     events.iter().map(Event::key).collect()
 }
 
-/// What is there after these events.
+/// Returns the keys and revisions after these events.
 fn replay(entries: &[Event], changes: &[(String, String, u64)]) -> BTreeMap<String, u64> {
     let entries = entries.iter();
     let mut state: BTreeMap<_, _> = entries
@@ -24,14 +24,14 @@ fn replay(entries: &[Event], changes: &[(String, String, u64)]) -> BTreeMap<Stri
     for (name, key, revision) in changes {
         match &**name {
             "set" => drop(state.insert(key.clone(), *revision)),
-            "delete" => assert!(state.remove(key).is_some(), "{key} was not there"),
+            "delete" => assert!(state.remove(key).is_some(), "{key} did not exist"),
             other => panic!("{other}"),
         }
     }
     state
 }
 
-/// What is there, as reading each key says.
+/// Returns the keys and revisions that reads return.
 fn read(app: &TestServer, keys: impl Iterator<Item = String> + Clone) -> BTreeMap<String, u64> {
     let paths = keys.clone().map(|key| format!("/kv/ns/{key}"));
     let answers = app.connect().ask_all("HEAD", paths, b"");
@@ -42,7 +42,7 @@ fn read(app: &TestServer, keys: impl Iterator<Item = String> + Clone) -> BTreeMa
 }
 
 #[test]
-fn a_state_of_nothing_is_synced_at_once() {
+fn the_state_of_an_empty_namespace_is_synced_at_once() {
     let app = TestServer::start();
     let newest = app.post("/kv/other/key", "").revision();
     let mut watch = Watch::open(&app, "since=0");
@@ -53,9 +53,9 @@ fn a_state_of_nothing_is_synced_at_once() {
     assert_eq!(watch.event().change(), ("set", "key", stored));
 }
 
-/// On many pages, from memory and from a disk.
+/// Asserts the state of many keys, which takes many pages, from memory and from a disk.
 fn assert_state_of_many_keys(app: &TestServer) {
-    // In no order: 7 has no divisor in common with 2,000.
+    // The writes are in no order: 7 has no divisor in common with 2,000.
     let paths = (0..2_000).map(|number| format!("/kv/ns/{:04}", number * 7 % 2_000));
     let answers = app.connect().ask_all("POST", paths, b"value");
     let written: Vec<u64> = answers.iter().map(Answer::revision).collect();
@@ -82,12 +82,12 @@ fn assert_state_of_many_keys(app: &TestServer) {
 }
 
 #[test]
-fn a_state_of_many_keys_comes_in_their_order() {
+fn the_state_of_many_keys_is_in_key_order() {
     assert_state_of_many_keys(&TestServer::start());
 }
 
 #[test]
-fn a_state_of_many_keys_comes_in_their_order_from_a_slow_disk() {
+fn the_state_of_many_keys_from_a_slow_disk_is_in_key_order() {
     assert_state_of_many_keys(&TestServer::on_slow_disk());
 }
 
@@ -105,7 +105,7 @@ fn expired_keys_are_not_in_the_state() {
 }
 
 #[test]
-fn last_event_id_0_asks_for_the_state_too() {
+fn last_event_id_0_returns_the_state() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "");
     let mut watch = Watch::resume(&app, "", Some(0));
@@ -120,14 +120,14 @@ fn a_watch_cut_within_the_state_has_no_id_to_resume_from() {
     let mut watch = Watch::open(&app, "since=0");
     let ids: Vec<_> = watch.events(3).iter().map(|event| event.id).collect();
     assert_eq!(ids, [None, None, Some(2)]);
-    // What it would come back with from here on is what it has.
+    // A resume from here on uses the id that the watch has.
     let stored = app.post("/kv/ns/a", "").revision();
     let mut resumed = Watch::resume(&app, "since=0", Some(2));
     assert_eq!(resumed.event().change(), ("set", "a", stored));
 }
 
-/// More than fits between the server and a reader that does not read.
-fn assert_changes_come_behind(app: &TestServer) {
+/// Asserts that changes during a state follow it; the state has more bytes than fit between server and client.
+fn assert_changes_follow_state(app: &TestServer) {
     let mut connection = app.connect();
     let path = |number: usize| format!("/kv/ns/{number:04}");
     let value = vec![b'x'; LONG];
@@ -137,7 +137,7 @@ fn assert_changes_come_behind(app: &TestServer) {
     let first = watch.events(10);
     let mut changes = Vec::new();
     for number in 0..150 {
-        // At its beginning, which was told already, and at its end, which was not.
+        // The first key of the state was already sent, and the last one was not.
         for (method, number) in [
             ("DELETE", number),
             ("POST", KEYS - 1 - number),
@@ -157,28 +157,28 @@ fn assert_changes_come_behind(app: &TestServer) {
     );
     assert!(
         replay(&entries, &[]) == before,
-        "not what there was at that moment"
+        "the state has a later change"
     );
     assert_eq!(synced.id, before.values().copied().max());
-    let told = watch.changes_until("0549");
-    for ((name, key, answer), told) in changes.iter().zip(&told) {
-        assert_eq!((name, key), (&told.0, &told.1));
-        assert!(answer.header("ETag").is_none() || answer.revision() == told.2);
+    let received = watch.changes_until("0549");
+    for ((name, key, answer), received) in changes.iter().zip(&received) {
+        assert_eq!((name, key), (&received.0, &received.1));
+        assert!(answer.header("ETag").is_none() || answer.revision() == received.2);
     }
-    assert_eq!(told.len(), changes.len());
+    assert_eq!(received.len(), changes.len());
 }
 
 #[test]
 fn changes_during_the_state_follow_it_once() {
-    assert_changes_come_behind(&TestServer::start());
+    assert_changes_follow_state(&TestServer::start());
 }
 
 #[test]
 fn changes_during_the_state_from_a_slow_disk_follow_it_once() {
-    assert_changes_come_behind(&TestServer::on_slow_disk());
+    assert_changes_follow_state(&TestServer::on_slow_disk());
 }
 
-/// Sets and deletes keys of its own, and says what was answered.
+/// Sets and deletes keys of this writer, and returns the answered changes.
 fn write(app: &TestServer, writer: usize) -> Vec<(String, String, u64)> {
     let mut connection = app.connect();
     let mut answered = Vec::new();
@@ -200,7 +200,7 @@ fn write(app: &TestServer, writer: usize) -> Vec<(String, String, u64)> {
 }
 
 #[test]
-fn states_during_writes_miss_nothing_and_repeat_nothing() {
+fn states_during_writes_miss_and_repeat_no_change() {
     for app in [TestServer::start(), TestServer::on_slow_disk()] {
         std::thread::scope(|scope| {
             let writers = [0, 1, 2].map(|writer| {
@@ -233,7 +233,7 @@ fn states_during_writes_miss_nothing_and_repeat_nothing() {
                 let sets = changes
                     .iter()
                     .filter(|(name, key, _)| name == "set" && key != "end");
-                assert!(sets.eq(&later), "not what was answered since {synced:?}");
+                assert!(sets.eq(&later), "not the answered changes since {synced:?}");
             }
         });
     }

@@ -1,9 +1,9 @@
-//! Section 1, the original surface: statuses and bodies to the byte.
+//! Section 3, set, get and delete: statuses and bodies, byte for byte.
 
 use akvs_testing::server::TestServer;
 
 #[test]
-fn the_session_of_the_tutorial_is_answered_to_the_byte() {
+fn a_session_with_curl_is_answered_byte_for_byte() {
     let app = TestServer::start();
     let path = "/kv/foo/bar";
     let curl = "Accept: */*\r\nUser-Agent: curl/8.0\r\n";
@@ -26,7 +26,7 @@ fn the_session_of_the_tutorial_is_answered_to_the_byte() {
 }
 
 #[test]
-fn replacing_a_value_is_created_too() {
+fn replacing_a_value_is_201() {
     let app = TestServer::start();
     assert_eq!(app.post("/kv/foo/bar", "1").summary(), (201, "Created"));
     assert_eq!(app.post("/kv/foo/bar", "2").summary(), (201, "Created"));
@@ -34,13 +34,13 @@ fn replacing_a_value_is_created_too() {
 }
 
 #[test]
-fn deleting_a_missing_key_is_ok_too() {
+fn deleting_a_missing_key_is_200() {
     let app = TestServer::start();
     assert_eq!(app.ask("DELETE", "/kv/foo/bar").summary(), (200, "OK"));
 }
 
 #[test]
-fn every_other_method_is_405_with_the_allowed_ones() {
+fn other_methods_are_405_with_the_allowed_methods() {
     let app = TestServer::start();
     app.post("/kv/foo/bar", "kept");
     for method in ["PUT", "PATCH", "TRACE", "PROPFIND", "PURGE", "post", "X"] {
@@ -58,7 +58,7 @@ fn every_other_method_is_405_with_the_allowed_ones() {
 }
 
 #[test]
-fn another_method_on_a_missing_key_is_405_too_and_creates_nothing() {
+fn another_method_on_a_missing_key_is_405_and_creates_nothing() {
     let app = TestServer::start();
     assert_eq!(app.ask("PUT", "/kv/foo/bar").status, 405);
     assert_eq!(app.namespaces(), [""; 0]);
@@ -126,7 +126,7 @@ fn head_is_get_without_the_body() {
     }
     let missing = connection.ask("HEAD", "/kv/foo/nope", "", b"");
     assert_eq!(missing.status, 404);
-    // A body after either HEAD would stand where this answer begins.
+    // If either HEAD had a body, this answer would begin with it.
     assert_eq!(
         connection.ask("GET", "/kv/foo/bar", "", b"").text(),
         "hello world"

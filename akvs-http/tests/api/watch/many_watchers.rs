@@ -1,20 +1,19 @@
-//! Many who watch at once, and some who do not read: each is told everything, or that something is missing, and
-//! nobody waits for another.
+//! Many watchers, and watchers that do not read: each receives every change or a reset, and none delays another.
 
 use std::time::Duration;
 
 use akvs_http::Options;
 use tokio::time::Instant;
 
-use super::sse::{Told, Watch};
+use super::sse::{Part, Watch};
 use akvs_testing::raw::request;
 use akvs_testing::server::TestServer;
 
-/// More than fits between the server and a reader that does not read, in values of this size.
+/// More than fits between the server and a client that does not read, in values of this size.
 const FLOOD: usize = 12 << 20;
 const VALUE: usize = 64 << 10;
 
-/// Writes it; the revisions.
+/// Writes that many bytes, and returns the revisions.
 fn flood(app: &TestServer) -> Vec<u64> {
     let mut connection = app.connect();
     let value = vec![b'x'; VALUE];
@@ -27,27 +26,27 @@ fn flood(app: &TestServer) -> Vec<u64> {
     .collect()
 }
 
-/// What a reader is told that reads on, and whether it was told of everything.
-fn read_on(watch: &mut Watch, written: &[u64]) -> bool {
-    let mut told = 0;
+/// Reads all changes or up to a reset, and returns whether it received all changes.
+fn read_all(watch: &mut Watch, written: &[u64]) -> bool {
+    let mut received = 0;
     loop {
-        match watch.past_comments() {
-            Told::Event(event) if event.name == "reset" => {
+        match watch.next_without_comments() {
+            Part::Event(event) if event.name == "reset" => {
                 assert_eq!(event.id, None, "{event:?}");
-                // The newest one at that moment, which was not told.
-                assert!(written[told..].contains(&event.revision()), "{event:?}");
-                assert_eq!(watch.next(), Told::End);
+                // The newest revision at that time, which was not sent.
+                assert!(written[received..].contains(&event.revision()), "{event:?}");
+                assert_eq!(watch.next(), Part::End);
                 return false;
             }
-            Told::Event(event) => {
-                assert_eq!(event.change().2, written[told], "a gap");
-                told += 1;
-                if told == written.len() {
+            Part::Event(event) => {
+                assert_eq!(event.change().2, written[received], "a gap");
+                received += 1;
+                if received == written.len() {
                     return true;
                 }
             }
-            other @ (Told::Comment(_) | Told::End | Told::Cut) => {
-                panic!("{other:?} after {told} changes")
+            other @ (Part::Comment(_) | Part::End | Part::Cut) => {
+                panic!("{other:?} after {received} changes")
             }
         }
     }
@@ -61,15 +60,15 @@ fn a_watcher_slower_than_the_history_gets_reset_and_is_disconnected() {
     let written = flood(&app);
     for watch in &mut watches {
         assert!(
-            !read_on(watch, &written),
-            "nothing was missed; the test shows nothing"
+            !read_all(watch, &written),
+            "no change was missed, so the test shows nothing"
         );
-        // The connection is as good as any.
+        // The connection stays usable.
         let answer = watch.connection.ask("GET", "/ping", "", b"");
         assert_eq!(answer.status, 200);
     }
-    // It had room for all of it without values, unless the server was slow.
-    read_on(&mut quick, &written);
+    // The server has memory for all changes without values, unless it was slow.
+    read_all(&mut quick, &written);
 }
 
 #[test]
@@ -77,7 +76,7 @@ fn a_slow_watcher_gets_every_change_in_the_history() {
     let app = TestServer::start();
     let mut watch = Watch::open(&app, "values=true");
     let written = flood(&app);
-    assert!(read_on(&mut watch, &written));
+    assert!(read_all(&mut watch, &written));
     let stored = app.post("/kv/ns/key", "").revision();
     assert_eq!(watch.event().change(), ("set", "key", stored));
 }
@@ -92,7 +91,7 @@ fn three_hundred_watchers_get_every_change_in_order() {
     let mut connection = app.connect();
     let mut written = Vec::new();
     for _ in 0..4 {
-        // Committed one by one or together, as it comes.
+        // Committed one by one or together.
         connection.send(request("POST", "/kv/ns/key", "", b"value").repeat(10));
         written.extend((0..10).map(|_| connection.answer().revision()));
     }
@@ -101,7 +100,7 @@ fn three_hundred_watchers_get_every_change_in_order() {
             assert_eq!(watch.event().change(), ("set", "key", *revision));
         }
     }
-    // Half of them leave; the others do not notice.
+    // Half of the watchers disconnect; the others are not affected.
     watches.truncate(150);
     let stored = app.post("/kv/ns/key", "").revision();
     for watch in &mut watches {
@@ -109,8 +108,8 @@ fn three_hundred_watchers_get_every_change_in_order() {
     }
 }
 
-/// Whether the server's end of a connection is still open, as the system says.
-fn server_has(watch: &Watch) -> bool {
+/// Returns whether the server's end of a connection is still open, according to the system.
+fn is_open_at_server(watch: &Watch) -> bool {
     let (here, there) = watch.connection.ports();
     let (local, remote) = (format!(":{there:04X}"), format!(":{here:04X}"));
     let sockets = std::fs::read_to_string("/proc/net/tcp").expect("a list of sockets");
@@ -122,7 +121,7 @@ fn server_has(watch: &Watch) -> bool {
 }
 
 #[test]
-fn a_reader_that_takes_nothing_is_cut_off_in_the_end() {
+fn a_watcher_that_does_not_read_is_disconnected() {
     let app = TestServer::with(Options {
         stall_timeout: Duration::from_millis(500),
         ..Options::default()
@@ -130,21 +129,24 @@ fn a_reader_that_takes_nothing_is_cut_off_in_the_end() {
     let mut stalled = Watch::open(&app, "values=true");
     let mut idle = Watch::open(&app, "key=other");
     flood(&app);
-    // Only a packet would tell it, and it must not read: that would be taking something.
+    // The client must not read to detect the end, because that would be progress.
     let deadline = Instant::now() + Duration::from_secs(20);
-    while server_has(&stalled) {
-        assert!(Instant::now() < deadline, "it is never cut off");
+    while is_open_at_server(&stalled) {
+        assert!(
+            Instant::now() < deadline,
+            "the watcher is never disconnected"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
-    // What was on its way arrives, and nothing that looks like an end.
+    // Bytes that were already sent arrive, and no normal end.
     let end = loop {
         match stalled.next() {
-            Told::Event(_) | Told::Comment(_) => {}
-            end @ (Told::End | Told::Cut) => break end,
+            Part::Event(_) | Part::Comment(_) => {}
+            end @ (Part::End | Part::Cut) => break end,
         }
     };
-    assert_eq!(end, Told::Cut);
-    // Who has nothing to read stalls nobody.
+    assert_eq!(end, Part::Cut);
+    // A watcher without changes is not affected.
     let stored = app.post("/kv/ns/other", "").revision();
     assert_eq!(idle.event().change(), ("set", "other", stored));
 }

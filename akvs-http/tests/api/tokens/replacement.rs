@@ -1,4 +1,4 @@
-//! Tokens that change while the server runs, and those that end.
+//! Tokens that are replaced while the server runs, and tokens that expire.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -30,7 +30,7 @@ fn new_tokens_apply_at_once_and_on_open_connections() {
 }
 
 #[test]
-fn an_open_server_closes_with_its_first_token() {
+fn the_first_token_closes_an_open_server() {
     let app = TestServer::start();
     assert_eq!(app.post("/kv/n/k", "v").status, 201);
     let watch = request("GET", "/watch/n", "", b"");
@@ -43,27 +43,27 @@ fn an_open_server_closes_with_its_first_token() {
     assert_eq!(app.ask("GET", "/kv/n/k").status, 200);
     app.replace_tokens(vec![token("w", &[Right::Write], &["*"])]);
     assert_eq!(app.ask("GET", "/kv/n/k").status, 401);
-    // What a stranger began ends before it tells what changes.
+    // A watch that was started without a token ends before it sends another change.
     assert_eq!(ask(&app, "w", "POST", "/kv/n/secret", "v").status, 201);
-    let told = told_until_the_end(&mut watcher);
-    assert!(!told.contains("secret"), "{told}");
+    let rest = rest_of_watch(&mut watcher);
+    assert!(!rest.contains("secret"), "{rest}");
 }
 
-/// What a watch still tells before it ends.
-fn told_until_the_end(watcher: &mut Connection) -> String {
-    let mut told = String::new();
-    // It must not go on for ever.
+/// Returns the rest of a watch that ends.
+fn rest_of_watch(watcher: &mut Connection) -> String {
+    let mut rest = String::new();
+    // The watch must end at some time.
     for _ in 0..500 {
         match watcher.chunk() {
-            None => return told,
-            Some(chunk) if chunk.is_empty() => return told,
-            Some(chunk) => told.push_str(&String::from_utf8_lossy(&chunk)),
+            None => return rest,
+            Some(chunk) if chunk.is_empty() => return rest,
+            Some(chunk) => rest.push_str(&String::from_utf8_lossy(&chunk)),
         }
     }
-    panic!("it goes on: {told}");
+    panic!("the watch does not end: {rest}");
 }
 
-/// Begins a watch by this token, and reads it up to where it waits.
+/// Starts a watch with this token, and reads it up to its first wait.
 fn watch(app: &TestServer, secret: &str) -> Connection {
     let header = format!("Authorization: Bearer {secret}\r\n");
     let mut connection = app.connect();
@@ -83,12 +83,12 @@ fn a_watch_ends_with_its_token_and_no_other() {
     });
     let (mut one, mut other) = (watch(&app, "a"), watch(&app, "bb"));
     app.replace_tokens(both[1..].to_vec());
-    // Also where nothing happens any more.
-    told_until_the_end(&mut one);
+    // The watch also ends where nothing changes any more.
+    rest_of_watch(&mut one);
     assert_eq!(ask(&app, "www", "POST", "/kv/n/k", "v").status, 201);
     loop {
-        let chunk = other.chunk().expect("it goes on");
-        assert!(!chunk.is_empty(), "it goes on");
+        let chunk = other.chunk().expect("the watch continues");
+        assert!(!chunk.is_empty(), "the watch continues");
         if String::from_utf8_lossy(&chunk).contains("event: set") {
             break;
         }
@@ -107,12 +107,12 @@ fn a_watch_ends_with_its_right() {
         token("ww", &[Right::Write], &["*"]),
     ]);
     assert_eq!(ask(&app, "ww", "POST", "/kv/n/k", "v").status, 201);
-    let told = watcher.chunk().unwrap_or_default();
-    assert_eq!(String::from_utf8_lossy(&told), "");
+    let rest = watcher.chunk().unwrap_or_default();
+    assert_eq!(String::from_utf8_lossy(&rest), "");
 }
 
 #[test]
-fn a_token_is_good_until_its_end_date() {
+fn a_token_is_valid_until_its_expiry_date() {
     let (app, clock) = TestServer::with_clock_and(|now| {
         let end = UNIX_EPOCH + Duration::from_millis(now.as_millis() + 1_000);
         options(vec![Token {
@@ -142,14 +142,14 @@ fn a_long_poll_ends_with_its_token() {
     let headers = "Authorization: Bearer a\r\nIf-None-Match: \"1\"\r\nPrefer: wait=60\r\n";
     let mut poll = app.connect();
     poll.send(request("GET", "/kv/n/k", headers, b""));
-    // It is let in before it waits, so that nothing comes.
-    assert!(!poll.has_something(Duration::from_millis(200)));
+    // The long poll is authorized before it waits, so its head is not sent yet.
+    assert!(!poll.has_input(Duration::from_millis(200)));
     app.replace_tokens(vec![token("ww", &[Right::Write], &["*"])]);
     assert_eq!(ask(&app, "ww", "POST", "/kv/n/k", "new").status, 201);
     assert_eq!(poll.answer().refusal(), (401, "unauthorized".into()));
 }
 
-/// A server with this token that has more than all buffers on the way to a client hold.
+/// Starts a server with this token and more data than all buffers between server and client hold.
 fn app_with_much(reader: Token) -> TestServer {
     let writer = token("www", &[Right::Write], &["*"]);
     let app = TestServer::with(options(vec![reader, writer]));
@@ -185,7 +185,7 @@ fn an_export_and_a_list_end_with_their_token() {
                 Some(chunk) => bytes += chunk.len(),
             }
         };
-        assert!(!is_whole, "{path}: cut off, not ended");
+        assert!(!is_whole, "{path}: the body is complete");
         assert!(bytes < 64 << 20, "{path}: {bytes}");
     }
 }
@@ -203,7 +203,7 @@ fn an_import_ends_with_its_token() {
         r#"{"akvs":1,"namespace":"n","revision":1}"#,
     );
     send(&mut connection, r#"{"key":"before","value":"v"}"#);
-    // It is let in, and goes on.
+    // The import is authorized, and continues.
     while ask(&app, "ww", "DELETE", "/kv/n?prefix=none", "").status == 404 {
         std::thread::yield_now();
     }

@@ -1,5 +1,5 @@
-//! What one connection of HTTP/2 may have the server hold: heads that cost their sender a few bytes, bodies, answers and
-//! trailers, of as many requests as there may be at once.
+//! The memory that one HTTP/2 connection may make the server hold: heads that cost their sender a few bytes, bodies,
+//! answers and trailers, of the maximum number of concurrent requests.
 
 use akvs_http::Options;
 use bytes::Bytes;
@@ -16,10 +16,10 @@ use super::limits::{ENHANCE_YOUR_CALM, INITIAL_WINDOW_SIZE, Raw, setting};
 use super::streams::{Client, request, whole};
 use akvs_testing::server::{TestServer, block_on};
 
-/// As many requests as there may be at once on a connection.
-const MOST: usize = 128;
+/// The maximum number of concurrent requests on a connection.
+const MAX_REQUESTS: usize = 128;
 
-/// A request whose fields the client's library sends as a few bytes, once it has sent the first of them.
+/// A request with large fields, which the client's library compresses to a few bytes once it has sent the first.
 fn large(method: &str, path: &str) -> Request<()> {
     let mut request = request(method, path);
     let value: http::HeaderValue = "a".repeat(3_900).parse().expect("a value");
@@ -29,19 +29,19 @@ fn large(method: &str, path: &str) -> Request<()> {
     request
 }
 
-/// Begins a request.
+/// Starts a request.
 async fn begin(client: &Client, request: Request<()>) -> (ResponseFuture, SendStream<Bytes>) {
     let mut requests = client.requests.clone().ready().await.expect("a turn");
     requests.send_request(request, false).expect("a stream")
 }
 
-/// The next of these answers.
+/// Returns the next of these answers.
 async fn next(answers: &mut FuturesUnordered<ResponseFuture>) -> Response<RecvStream> {
     let answer = answers.next().await.expect("an answer");
     answer.expect("an answer")
 }
 
-/// Checks that an answer is a refusal for want of memory, and gives its document.
+/// Asserts that an answer is a refusal for lack of memory, and returns its document.
 async fn refusal(answer: Response<RecvStream>) -> Value {
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.headers()["retry-after"], "1");
@@ -52,23 +52,23 @@ async fn refusal(answer: Response<RecvStream>) -> Value {
 }
 
 #[test]
-fn the_heads_of_a_connection_have_a_bound() {
+fn the_heads_of_a_connection_are_limited() {
     let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
         let mut answers = FuturesUnordered::new();
         let mut bodies = Vec::new();
-        for number in 0..MOST {
+        for number in 0..MAX_REQUESTS {
             let post = large("POST", &format!("/kv/ns/{number}"));
             let (answer, body) = begin(&client, post).await;
             answers.push(answer);
             bodies.push(body);
         }
-        for _ in 0..MOST - 20 {
+        for _ in 0..MAX_REQUESTS - 20 {
             let problem = refusal(next(&mut answers).await).await;
             assert_eq!(problem["limit"], 2 << 20);
         }
-        // The others are answered, and then there is room again.
+        // The others are answered, and then there is memory again.
         for body in &mut bodies {
             let _ = body.send_data("v".into(), true);
         }
@@ -80,9 +80,9 @@ fn the_heads_of_a_connection_have_a_bound() {
         let (answer, mut body) = begin(&client, large("POST", "/kv/ns/key")).await;
         body.send_data("v".into(), true).expect("a stream");
         assert_eq!(answer.await.expect("an answer").status(), 201);
-        // A usual head is small enough for all there may be.
+        // A head of usual size is accepted for all concurrent requests.
         let mut waiting = Vec::new();
-        for _ in 0..MOST - 1 {
+        for _ in 0..MAX_REQUESTS - 1 {
             waiting.push(begin(&client, request("POST", "/kv/ns/key")).await);
         }
         assert_eq!(client.ask("GET", "/ping", "").await.status, 200);
@@ -90,7 +90,7 @@ fn the_heads_of_a_connection_have_a_bound() {
 }
 
 #[test]
-fn the_heads_of_all_connections_have_a_bound() {
+fn the_heads_of_all_connections_are_limited() {
     let app = TestServer::with(Options {
         max_body_memory_bytes: 1 << 20,
         ..Options::default()
@@ -111,7 +111,7 @@ fn the_heads_of_all_connections_have_a_bound() {
             let problem = refusal(next(&mut answers).await).await;
             assert_eq!(problem["setting"], "limits.max_body_memory_bytes");
         }
-        // That is no reason to refuse others.
+        // Other requests are not refused because of it.
         let client = Client::connect(&app).await;
         assert_eq!(client.ask("POST", "/kv/ns/other", "v").await.status, 201);
         drop((bodies, clients));
@@ -119,7 +119,7 @@ fn the_heads_of_all_connections_have_a_bound() {
 }
 
 #[test]
-fn small_bodies_count_where_there_are_many_on_a_connection() {
+fn many_small_bodies_of_a_connection_count() {
     let app = TestServer::with(Options {
         max_body_memory_bytes: 256 << 10,
         ..Options::default()
@@ -140,19 +140,21 @@ fn small_bodies_count_where_there_are_many_on_a_connection() {
 }
 
 #[test]
-fn small_answers_count_where_there_are_many_on_a_connection() {
+fn many_small_answers_of_a_connection_count() {
     let app = TestServer::with(Options {
         max_response_memory_bytes: 256 << 10,
         ..Options::default()
     });
-    let keys: Vec<_> = (0..MOST).map(|key| format!("/kv/ns/{key}")).collect();
+    let keys: Vec<_> = (0..MAX_REQUESTS)
+        .map(|key| format!("/kv/ns/{key}"))
+        .collect();
     for key in &keys {
         app.post(key, vec![b'x'; 16 << 10]);
     }
     block_on(async {
         let stream = TcpStream::connect(app.address).await.expect("a connection");
         let mut builder = Builder::new();
-        // Nobody reads them.
+        // The client does not read them.
         let (requests, frames) = builder
             .initial_window_size(0)
             .handshake::<_, Bytes>(stream)
@@ -174,9 +176,9 @@ fn small_answers_count_where_there_are_many_on_a_connection() {
             heads.push(answer);
         }
         assert!((10..=20).contains(&taken), "{taken}, {refused}");
-        // On another connection it is small.
+        // The first answer of another connection counts as small.
         assert_eq!(app.ask("GET", "/kv/ns/1").status, 200);
-        // Taken back, they are held no longer.
+        // Once reset, they are no longer held.
         drop(heads);
         while app.ask("GET", "/kv/ns?values=true&limit=20").status != 200 {
             tokio::task::yield_now().await;
@@ -194,7 +196,9 @@ fn an_answer_counts_until_it_is_sent() {
     });
     app.post("/kv/ns/large", vec![b'x'; LARGE]);
     app.post("/kv/ns/other", vec![b'y'; 6 << 20]);
-    let keys: Vec<_> = (0..MOST - 1).map(|key| format!("/kv/ns/{key}")).collect();
+    let keys: Vec<_> = (0..MAX_REQUESTS - 1)
+        .map(|key| format!("/kv/ns/{key}"))
+        .collect();
     for key in &keys {
         app.post(key, vec![b'x'; 50 << 10]);
     }
@@ -202,7 +206,7 @@ fn an_answer_counts_until_it_is_sent() {
     let widest = 0x7000_0000_u32;
     let mut raw = Raw::connect(&app, &setting(INITIAL_WINDOW_SIZE, widest));
     raw.send(&frame(WINDOW_UPDATE, 0, 0, &widest.to_be_bytes()));
-    // The first fills what there is between server and client; the others wait behind it.
+    // The first fills the buffers between server and client; the others wait for it.
     let paths = std::iter::once("/kv/ns/large").chain(keys.iter().map(|key| &**key));
     let answered = |app: &TestServer| {
         let metrics = String::from_utf8(app.ask("GET", "/metrics").body).expect("text");
@@ -219,7 +223,7 @@ fn an_answer_counts_until_it_is_sent() {
         let flags = END_HEADERS | END_STREAM;
         raw.send(&frame(HEADERS, flags, 2 * number + 1, &fields("GET", path)));
     }
-    while answered(&app) < before + MOST as u64 {
+    while answered(&app) < before + MAX_REQUESTS as u64 {
         std::thread::yield_now();
     }
     let refused = app.ask("GET", "/kv/ns/other");
@@ -231,11 +235,11 @@ fn an_answer_counts_until_it_is_sent() {
 }
 
 #[test]
-fn trailers_that_nothing_reads_have_a_bound() {
+fn unread_trailers_are_limited() {
     let app = TestServer::start();
     for (bytes, is_taken) in [(20, true), (200, false)] {
         let mut raw = Raw::connect(&app, b"");
-        for number in 0..u32::try_from(MOST).expect("a number") - 1 {
+        for number in 0..u32::try_from(MAX_REQUESTS).expect("a number") - 1 {
             let stream = 2 * number + 1;
             let watch = fields("GET", "/watch/ns");
             raw.send(&frame(HEADERS, END_HEADERS, stream, &watch));
@@ -246,7 +250,7 @@ fn trailers_that_nothing_reads_have_a_bound() {
         if is_taken {
             assert!(raw.is_read());
         } else {
-            // What was sent before it was not all read.
+            // Some frames sent before it were not read.
             raw.send(&frame(PING, 0, 0, b"are you?"));
             let end = std::iter::from_fn(|| raw.next())
                 .find(|frame| matches!(frame.kind, GOAWAY | PING))

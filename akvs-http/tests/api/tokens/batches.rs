@@ -1,4 +1,4 @@
-//! Requests that work in many batches: each batch needs the rights of the token as they are then.
+//! Requests that work in several batches: each batch is authorized by the rights that the token has then.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::stepping::{SteppingEngine, Stop};
 use akvs_testing::raw::{Connection, request};
 use akvs_testing::server::TestServer;
 
-/// More than go together in a batch.
+/// More than one batch.
 const MANY: usize = 3_000;
 
 const BOTH: [Right; 2] = [Right::Read, Right::Write];
 
-/// A server that stops at the first commit that deletes, with many keys that a token may write.
+/// Starts a server with many keys that a token may write, whose engine pauses at the first commit that deletes.
 fn with_many() -> (TestServer, Stop) {
     let (engine, stop) = SteppingEngine::new();
     let tokens = vec![
@@ -32,7 +32,7 @@ fn with_many() -> (TestServer, Stop) {
     (app, stop)
 }
 
-/// Begins a request that deletes, and gives the token others rights while it does.
+/// Starts a request that deletes, and replaces the tokens during its first commit.
 fn meanwhile(app: &TestServer, stop: Stop, request: Vec<u8>, tokens: Vec<Token>) -> Connection {
     let mut connection = app.connect();
     connection.send(request);
@@ -40,7 +40,7 @@ fn meanwhile(app: &TestServer, stop: Stop, request: Vec<u8>, tokens: Vec<Token>)
     connection
 }
 
-/// How many keys are left.
+/// Returns the number of remaining keys.
 fn left(app: &TestServer) -> usize {
     let listed = app.database.namespaces(None, 10).expect("a list");
     let keys = listed.first().map(|info| info.counts.keys);
@@ -71,7 +71,7 @@ fn a_batched_deletion_ends_with_its_token_or_right() {
             let request = request(method, path, "Authorization: Bearer ww\r\n", body);
             let answer = meanwhile(&app, stop, request, tokens.clone()).answer();
             assert_eq!(answer.refusal(), refusal, "{path}");
-            // What was under way is done, and told; nothing after it.
+            // The batch in progress is applied and reported; no other follows.
             let deleted = answer.problem()["deleted"].as_u64().expect("a count");
             assert!((1..=1_000).contains(&deleted), "{path}: {deleted}");
             let new = usize::from(method == "POST");
@@ -109,7 +109,7 @@ fn a_create_import_needs_the_right_to_read_until_its_end() {
         &mut connection,
         r#"{"akvs":1,"namespace":"n","revision":1}"#,
     );
-    // It has begun.
+    // The import has started.
     while app.namespaces().is_empty() {
         std::thread::yield_now();
     }
@@ -120,7 +120,7 @@ fn a_create_import_needs_the_right_to_read_until_its_end() {
 }
 
 #[test]
-fn a_body_that_takes_long_is_judged_by_the_rights_there_are_when_it_has_come() {
+fn a_slow_body_is_authorized_again_when_it_is_complete() {
     let all = [Right::Read, Right::Write, Right::Admin];
     let transaction = r#"{"ops":[{"op":"set","key":"k","value":"v"}]}"#;
     for (method, path, body) in [
@@ -148,7 +148,7 @@ fn a_body_that_takes_long_is_judged_by_the_rights_there_are_when_it_has_come() {
                 "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer aaa\r\n\
                  Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
             ));
-            // It is let in.
+            // The request is authorized at first.
             assert_eq!(connection.head().expect("a head").status, 100);
             app.replace_tokens(tokens);
             connection.send(body);
@@ -168,7 +168,7 @@ fn a_body_that_takes_long_is_judged_by_the_rights_there_are_when_it_has_come() {
 }
 
 #[test]
-fn a_long_poll_ends_with_its_token_also_where_nothing_changes() {
+fn a_long_poll_without_changes_ends_with_its_token() {
     let options = akvs_http::Options {
         heartbeat: Duration::from_millis(20),
         ..options(vec![token("ww", &BOTH, &["*"])])
@@ -180,8 +180,8 @@ fn a_long_poll_ends_with_its_token_also_where_nothing_changes() {
         format!("Authorization: Bearer ww\r\nIf-None-Match: {tag}\r\nPrefer: wait=3600\r\n");
     let mut poll = app.connect();
     poll.send(request("GET", "/kv/n/k", &headers, b""));
-    // It waits, over some heartbeats.
-    assert!(!poll.has_something(Duration::from_millis(200)));
+    // The long poll waits over some heartbeats.
+    assert!(!poll.has_input(Duration::from_millis(200)));
     app.replace_tokens(vec![token("reader", &[Right::Read], &["*"])]);
     assert_eq!(poll.answer().refusal(), (401, "unauthorized".into()));
 }

@@ -1,4 +1,5 @@
-//! A file that is no export, or not as it is said to be: the problem says what it is and what to do.
+//! Files that are not exports, or that have the wrong header fields: the problem states what the file is and how to
+//! proceed.
 
 use std::io::Write;
 
@@ -27,7 +28,7 @@ fn whole() -> Vec<u8> {
     file(&records.collect::<Vec<_>>())
 }
 
-/// What `curl -d @FILE` makes of a file.
+/// Returns the body that `curl -d @FILE` sends.
 fn as_curl_sends_it(file: &[u8]) -> Vec<u8> {
     let mut sent = file.to_vec();
     sent.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
@@ -57,7 +58,7 @@ fn a_file_without_newlines_by_curl_is_explained() {
             assert!(detail.contains("newlines"), "{name}: {detail}");
         }
     }
-    // The type alone says nothing: `--data-binary` sends it too.
+    // The type alone is not an error: `--data-binary` sends it as well.
     let answer = app.connect().ask("POST", "/import/ns", FORM, &whole());
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
@@ -80,7 +81,7 @@ fn a_compressed_file_without_its_header_is_explained() {
             .ask("POST", "/import/ns", header, &gzip(&packed));
         refused(&twice, &format!("twice: with {name}"));
     }
-    // And one that is said to be compressed and is not.
+    // A file that is declared as compressed and is not is refused as well.
     let header = format!("Content-Encoding: gzip\r\n{FORM}");
     let sent = as_curl_sends_it(&gzip(&whole()));
     refused(
@@ -113,7 +114,7 @@ fn other_files_are_recognized_and_refused() {
         (marked, "UTF-16"),
         ([form.as_bytes(), &whole()].concat(), "--data-binary"),
         (b"%7B%22akvs%22%3A1".to_vec(), "--data-binary"),
-        // An `@` was forgotten.
+        // A forgotten `@`.
         (b"all.ndjson".to_vec(), "\"all.ndjson\""),
     ] {
         for path in ["/import/ns", "/import"] {

@@ -1,9 +1,9 @@
-//! What a watch tells of a transaction: its changes in their order, under one revision that only the last one says as
-//! its id, so that a client that was cut off in between comes back for all of them.
+//! Watch events of a transaction: its changes in order, under one revision that only the last one has as its id, so
+//! that a client that was cut off in between receives all of them again.
 
 use serde_json::{Value, json};
 
-use super::{done, transact};
+use super::{transact, transact_ok};
 use akvs_testing::raw::{Connection, request};
 use akvs_testing::server::TestServer;
 
@@ -15,8 +15,8 @@ struct Event {
 }
 
 impl Event {
-    /// Its name, its key, its revision and its id.
-    fn told(&self) -> (&str, &str, u64, Option<u64>) {
+    /// Returns the name, the key, the revision and the id.
+    fn summary(&self) -> (&str, &str, u64, Option<u64>) {
         let (key, revision) = (self.data["key"].as_str(), self.data["revision"].as_u64());
         (
             &self.name,
@@ -38,7 +38,7 @@ impl Watch {
         Watch::resume(app, query, None)
     }
 
-    /// That of a client which has seen this id; returns once the watch has begun.
+    /// Watches as a client that has received this id; returns once the watch has started.
     fn resume(app: &TestServer, query: &str, last: Option<u64>) -> Watch {
         let mut connection = app.connect();
         let header = last.map_or(String::new(), |last| format!("Last-Event-ID: {last}\r\n"));
@@ -65,7 +65,7 @@ impl Watch {
         }
     }
 
-    /// The next event.
+    /// Returns the next event.
     fn event(&mut self) -> Event {
         let block = loop {
             let block = self.block();
@@ -89,35 +89,35 @@ impl Watch {
     }
 }
 
-/// A transaction that changes four keys; its revision.
+/// Applies a transaction that changes four keys, and returns its revision.
 fn change(app: &TestServer) -> u64 {
     let body = json!({"ops": [
-        {"op": "set", "key": "wanted/1", "value": "v"},
-        {"op": "delete", "key": "wanted/missing"},
-        {"op": "add", "key": "wanted/2", "by": 5},
-        {"op": "delete", "key": "wanted/old"},
+        {"op": "set", "key": "matching/1", "value": "v"},
+        {"op": "delete", "key": "matching/missing"},
+        {"op": "add", "key": "matching/2", "by": 5},
+        {"op": "delete", "key": "matching/old"},
         {"op": "set", "key": "other", "value": "v"},
     ]});
-    done(&mut app.connect(), &body)["revision"]
+    transact_ok(&mut app.connect(), &body)["revision"]
         .as_u64()
         .expect("a revision")
 }
 
-fn told(events: &[Event]) -> Vec<(&str, &str, u64, Option<u64>)> {
-    events.iter().map(Event::told).collect()
+fn summary(events: &[Event]) -> Vec<(&str, &str, u64, Option<u64>)> {
+    events.iter().map(Event::summary).collect()
 }
 
 fn all(r: u64) -> [(&'static str, &'static str, u64, Option<u64>); 4] {
     [
-        ("set", "wanted/1", r, None),
-        ("set", "wanted/2", r, None),
-        ("delete", "wanted/old", r, None),
+        ("set", "matching/1", r, None),
+        ("set", "matching/2", r, None),
+        ("delete", "matching/old", r, None),
         ("set", "other", r, Some(r)),
     ]
 }
 
-/// Those of the prefix, of which another one is the last.
-fn wanted(r: u64) -> [(&'static str, &'static str, u64, Option<u64>); 3] {
+/// The events that match the prefix, of which a different one is the last.
+fn matching(r: u64) -> [(&'static str, &'static str, u64, Option<u64>); 3] {
     let [first, second, (name, key, ..), _] = all(r);
     [first, second, (name, key, r, Some(r))]
 }
@@ -125,53 +125,59 @@ fn wanted(r: u64) -> [(&'static str, &'static str, u64, Option<u64>); 3] {
 #[test]
 fn only_the_last_change_of_a_transaction_has_an_id() {
     let app = TestServer::start();
-    app.post("/kv/ns/wanted%2Fold", "v");
+    app.post("/kv/ns/matching%2Fold", "v");
     let mut everything = Watch::open(&app, "values=true");
-    let mut prefix = Watch::open(&app, "prefix=wanted/");
-    let mut key = Watch::open(&app, "key=wanted/1");
+    let mut prefix = Watch::open(&app, "prefix=matching/");
+    let mut key = Watch::open(&app, "key=matching/1");
     let r = change(&app);
     let events = everything.events(4);
-    assert_eq!(told(&events), all(r));
+    assert_eq!(summary(&events), all(r));
     assert_eq!(
         (&events[0].data["value"], &events[1].data["value"]),
         (&json!("v"), &json!("5"))
     );
-    assert_eq!(told(&prefix.events(3)), wanted(r));
-    assert_eq!(told(&key.events(1)), [("set", "wanted/1", r, Some(r))]);
-    // Nothing more of it comes.
-    let next = app.post("/kv/ns/wanted%2F1", "after").revision();
+    assert_eq!(summary(&prefix.events(3)), matching(r));
+    assert_eq!(summary(&key.events(1)), [("set", "matching/1", r, Some(r))]);
+    // No event of the transaction follows.
+    let next = app.post("/kv/ns/matching%2F1", "after").revision();
     for watch in [&mut everything, &mut prefix, &mut key] {
-        assert_eq!(watch.event().told(), ("set", "wanted/1", next, Some(next)));
+        assert_eq!(
+            watch.event().summary(),
+            ("set", "matching/1", next, Some(next))
+        );
     }
 }
 
 #[test]
 fn a_resumed_transaction_is_sent_completely_or_not_at_all() {
     for app in [TestServer::start(), TestServer::on_disk()] {
-        let before = app.post("/kv/ns/wanted%2Fold", "v").revision();
+        let before = app.post("/kv/ns/matching%2Fold", "v").revision();
         let r = change(&app);
-        let next = app.post("/kv/ns/wanted%2F1", "after").revision();
+        let next = app.post("/kv/ns/matching%2F1", "after").revision();
         for (query, last) in [("", Some(before)), (&format!("since={before}"), None)] {
-            assert_eq!(told(&Watch::resume(&app, query, last).events(4)), all(r));
+            assert_eq!(summary(&Watch::resume(&app, query, last).events(4)), all(r));
         }
-        let mut prefix = Watch::resume(&app, "prefix=wanted/", Some(before));
-        assert_eq!(told(&prefix.events(3)), wanted(r));
-        assert_eq!(prefix.event().told(), ("set", "wanted/1", next, Some(next)));
-        for query in ["", "prefix=wanted/", "key=wanted/1"] {
+        let mut prefix = Watch::resume(&app, "prefix=matching/", Some(before));
+        assert_eq!(summary(&prefix.events(3)), matching(r));
+        assert_eq!(
+            prefix.event().summary(),
+            ("set", "matching/1", next, Some(next))
+        );
+        for query in ["", "prefix=matching/", "key=matching/1"] {
             let mut watch = Watch::resume(&app, query, Some(r));
             assert_eq!(
-                watch.event().told(),
-                ("set", "wanted/1", next, Some(next)),
+                watch.event().summary(),
+                ("set", "matching/1", next, Some(next)),
                 "{query}"
             );
         }
         let mut key = Watch::resume(&app, "key=other", Some(before));
-        assert_eq!(told(&key.events(1)), [("set", "other", r, Some(r))]);
+        assert_eq!(summary(&key.events(1)), [("set", "other", r, Some(r))]);
     }
 }
 
 #[test]
-fn refused_writes_are_not_reported() {
+fn refused_transactions_are_not_reported() {
     let app = TestServer::start();
     app.post("/kv/ns/word", "word");
     let mut watch = Watch::open(&app, "");
@@ -186,5 +192,5 @@ fn refused_writes_are_not_reported() {
         assert!(transact(&mut connection, &body).status >= 400, "{body}");
     }
     let next = app.post("/kv/ns/next", "v").revision();
-    assert_eq!(watch.event().told(), ("set", "next", next, Some(next)));
+    assert_eq!(watch.event().summary(), ("set", "next", next, Some(next)));
 }

@@ -1,11 +1,11 @@
-//! Requests that are not about one key: a precondition is refused there, never ignored.
+//! Requests that do not concern one key: a precondition is refused, never ignored.
 
 use akvs_http::Options;
 
 use akvs_testing::raw::{Connection, request};
 use akvs_testing::server::TestServer;
 
-/// The table of the routes.
+/// The source of the route table.
 const ROUTES: &str = include_str!("../../../src/router.rs");
 const PRECONDITIONS: [&str; 8] = [
     "If-Match: \"1\"\r\n",
@@ -18,7 +18,7 @@ const PRECONDITIONS: [&str; 8] = [
     "If-Range: \"1\"\r\n",
 ];
 const END: &str = "{\"end\":true,\"count\":0,\"sha256\":\"c46a45615b6d76f67cd0a7ac59c0413524d0b213f578e4df6fb1851a1ba2c479\"}\n";
-/// What would change something, and what would tell something.
+/// Requests that would change or return data.
 const REQUESTS: [(&str, &str, &str); 18] = [
     ("DELETE", "/kv/n?confirm=n", ""),
     ("DELETE", "/kv/n?prefix=k", ""),
@@ -53,7 +53,7 @@ const REQUESTS: [(&str, &str, &str); 18] = [
 ];
 
 #[test]
-fn a_precondition_is_refused_and_nothing_is_done() {
+fn a_precondition_is_refused_and_the_request_not_applied() {
     let app = TestServer::start();
     app.post("/kv/n/k", "v");
     let before = app.ask("GET", "/kv").text().to_owned();
@@ -72,7 +72,7 @@ fn a_precondition_is_refused_and_nothing_is_done() {
 }
 
 #[test]
-fn no_route_forgets_it() {
+fn every_route_evaluates_or_refuses_preconditions() {
     let (app, sockets) = TestServer::with_sockets(Options::default());
     app.post("/kv/n/k", "v");
     let rows = ROUTES.lines().filter_map(|line| {
@@ -95,7 +95,7 @@ fn no_route_forgets_it() {
                 let mut connection = connect();
                 connection.send(request(method, &path, field, b""));
                 let status = connection.head().expect("a head").status;
-                // Those that have a tag of their own judge it.
+                // Routes with a tag of their own evaluate it.
                 let expected: &[u16] = match &*path {
                     "/" | "/openapi.json" => &[412],
                     _ => &[400],
@@ -112,7 +112,7 @@ fn no_route_forgets_it() {
 }
 
 #[test]
-fn an_already_refused_request_is_refused_as_before() {
+fn another_error_takes_precedence_over_the_precondition() {
     let app = TestServer::with(crate::tokens::options(vec![crate::tokens::token(
         "t",
         &[akvs_http::Right::Read],
@@ -142,7 +142,7 @@ fn an_already_refused_request_is_refused_as_before() {
 }
 
 #[test]
-fn a_document_that_has_a_tag_is_judged_by_it() {
+fn preconditions_of_a_document_with_a_tag_are_evaluated() {
     let app = TestServer::start();
     for (path, accept) in [
         ("/openapi.json", ""),
@@ -164,7 +164,7 @@ fn a_document_that_has_a_tag_is_judged_by_it() {
             (format!("If-None-Match: \"a,b\", , W/{tag},\r\n"), 304),
             ("If-None-Match: \"x\"\r\n".into(), 200),
             (format!("If-Match: \"x\"\r\nIf-None-Match: {tag}\r\n"), 412),
-            // It has no date.
+            // The document has no date.
             (
                 "If-Modified-Since: Fri, 31 Dec 2060 00:00:00 GMT\r\n".into(),
                 200,
