@@ -1,10 +1,13 @@
-//! What a program that depends on this crate does with reqwest on its own: features are shared by all who depend on it.
+//! A program's own reqwest client works next to this crate, whose features of reqwest also apply to the program.
+//!
+//! This is a test binary of its own, apart from `it`: a process has one default TLS provider, and no test before this
+//! one may have installed it.
 
 use akvs_client::{Client, reqwest};
 
 #[test]
-fn a_program_s_own_http_client_is_made() {
-    // Nothing was installed before, as in a program that knows nothing of TLS.
+fn a_program_can_create_its_own_http_client() {
+    // No TLS provider is installed, as in a program that does not configure TLS.
     let own = reqwest::Client::new();
     let built = reqwest::Client::builder().user_agent("billing/1.0").build();
     assert!(built.is_ok(), "{built:?}");
