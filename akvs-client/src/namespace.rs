@@ -196,14 +196,24 @@ impl Namespace {
     }
 
     /// Returns a request for this namespace below a route of the server, such as `/kv` or `/export`.
-    pub(crate) fn ask(&self, method: Method, area: &str, query: &Query) -> Result<RequestBuilder> {
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        route: &str,
+        query: &Query,
+    ) -> Result<RequestBuilder> {
         let path = wire::namespace_path(self.name())?;
         let path = path.strip_prefix("/kv").unwrap_or(&path);
-        self.client().request(method, [area, path, query.as_str()])
+        self.client().request(method, [route, path, query.as_str()])
     }
 
     /// Returns a request for a key's path, with a query that includes its question mark.
-    pub(crate) fn request(&self, method: Method, key: &str, query: &str) -> Result<RequestBuilder> {
+    pub(crate) fn key_request(
+        &self,
+        method: Method,
+        key: &str,
+        query: &str,
+    ) -> Result<RequestBuilder> {
         self.client.request(method, [&self.path, key, query])
     }
 }
@@ -225,7 +235,7 @@ mod tests {
     fn a_namespace_is_encoded_alike_in_all_routes() {
         let client = crate::Client::new("http://h:1").unwrap();
         let namespace = client.namespace("a/b").unwrap();
-        let request = namespace.ask(Method::POST, "/txn", &Query::default());
+        let request = namespace.request(Method::POST, "/txn", &Query::default());
         let url = request.unwrap().build().unwrap().url().to_string();
         assert_eq!(url, "http://h:1/txn/a%2Fb");
     }

@@ -85,7 +85,7 @@ pub struct NamespacesPage {
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "a list is asked for only when it is awaited or polled"]
+#[must_use = "a list is requested only when it is awaited or polled"]
 pub struct Namespaces {
     client: Client,
     prefix: String,
@@ -93,7 +93,7 @@ pub struct Namespaces {
 }
 
 /// The namespaces of a server, from [`Namespaces::stream`].
-#[must_use = "a list is asked for only when it is polled"]
+#[must_use = "a list is requested only when it is polled"]
 pub struct NamespaceInfos(Boxed<NamespaceInfo>);
 
 stream!(NamespaceInfos => NamespaceInfo, "client.namespaces().stream()");

@@ -87,7 +87,7 @@ impl Problem {
         self.status
     }
 
-    /// Returns the code; `None` if the answer has none, or one that this release does not know.
+    /// Returns the code; `None` if the answer has no code, or a code that this release does not know.
     ///
     /// ```no_run
     /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,8 +1,7 @@
-//! What goes over the wire: paths, field names, and the reading of bodies and problem documents.
+//! The wire format: header fields, bodies and problem documents of answers.
 //!
-//! It owns the spelling of a namespace and a key in a path, and the bounds of what is read. It does not own requests.
-//! Invariant: a path built here means the same bytes to the server after any URL library or proxy has seen it, and no
-//! answer is read into memory beyond a bound.
+//! It owns the parsing of header fields and the bounds of bodies. It does not own requests, nor the spelling of paths:
+//! akvs-api does. Invariant: no answer is read into memory beyond a bound.
 
 pub(crate) mod json;
 pub(crate) mod query;
@@ -21,21 +20,21 @@ pub(crate) use akvs_api::path::{key_path, namespace_path};
 
 use crate::error::{Error, Problem, Result};
 
-/// Asks for problem documents, and takes any value.
+/// Problem documents for errors, and any value.
 pub(crate) const ACCEPT: &str = "application/problem+json, */*";
 const EXISTED: HeaderName = HeaderName::from_static(header::EXISTED);
 const WRITE_ONLY: HeaderName = HeaderName::from_static(header::WRITE_ONLY);
 pub(crate) const ROUTE: HeaderName = HeaderName::from_static(header::ROUTE);
 const MISSING: HeaderName = HeaderName::from_static(header::MISSING);
 const EXPIRES: HeaderName = HeaderName::from_static(header::EXPIRES);
-/// What a problem document may have at most, which is that of an import with as many wrong lines as there may be.
+/// The maximum length of a problem document. The longest is that of an import with the maximum number of wrong lines.
 const MAX_PROBLEM_BYTES: u64 = 8 << 20;
-/// What is read of a body that nobody wants.
-const MAX_UNWANTED_BYTES: u64 = 64 << 10;
-/// What is reserved at most for a body of which only the announced length is known.
+/// The maximum that is read of a body that is not needed.
+const MAX_DISCARDED_BYTES: u64 = 64 << 10;
+/// The maximum that is reserved for a body by its `Content-Length` alone.
 const MAX_RESERVED_BYTES: u64 = 16 << 20;
 
-/// The route of a path below the base URL, as the server names it, if it has one.
+/// Returns the server's name for the route of a path below the base URL (`AKVS-Route`), if it has one.
 pub(crate) fn route(path: &str) -> Option<&'static str> {
     const NAMES: [&str; 12] = [
         "txn", "get", "settings", "watch", "export", "import", "ping", "livez", "readyz",
@@ -44,8 +43,8 @@ pub(crate) fn route(path: &str) -> Option<&'static str> {
     let path = path.split('?').next().unwrap_or_default();
     let mut segments = path.split('/').skip(1);
     let first = segments.next()?;
-    let behind = (segments.next(), segments.next(), segments.next());
-    match (first, behind) {
+    let rest = (segments.next(), segments.next(), segments.next());
+    match (first, rest) {
         ("kv", (None, ..)) => Some("namespaces"),
         ("kv", (Some(_), None, _)) => Some("namespace"),
         ("kv", (Some(_), Some(KEY64), Some(_))) => Some("key64"),
@@ -56,7 +55,7 @@ pub(crate) fn route(path: &str) -> Option<&'static str> {
     }
 }
 
-/// The revision in the `ETag`, where there is one. A proxy that compresses may have made it weak.
+/// Returns the revision in the `ETag`. A proxy that compresses may have made the tag weak.
 pub(crate) fn revision(headers: &HeaderMap) -> Option<Revision> {
     let tag = headers.get(ETAG)?.to_str().ok()?;
     let digits = tag.strip_prefix("W/").unwrap_or(tag);
@@ -64,29 +63,29 @@ pub(crate) fn revision(headers: &HeaderMap) -> Option<Revision> {
     digits.parse().ok().map(Revision::new)
 }
 
-/// Whether a write was answered to a token that may not read.
+/// Returns whether the token of the write may not read.
 pub(crate) fn is_write_only(headers: &HeaderMap) -> bool {
     headers
         .get(WRITE_ONLY)
         .is_some_and(|value| value == header::TRUE)
 }
 
-/// Whether the key was there before the write, if the answer says so.
+/// Returns whether the key existed before the write, if the answer has the field.
 pub(crate) fn existed(headers: &HeaderMap) -> Option<bool> {
     header::parse_boolean(headers.get(EXISTED)?.as_bytes())
 }
 
-/// The point in time from which on the key is gone, where the answer has one.
+/// Returns the expiry time of the key, if the answer has the field.
 pub(crate) fn expires(headers: &HeaderMap) -> Option<SystemTime> {
     humantime::parse_rfc3339(headers.get(EXPIRES)?.to_str().ok()?).ok()
 }
 
-/// When the value was written, if the answer says so.
+/// Returns the time of the write, if the answer has the field.
 pub(crate) fn modified(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(LAST_MODIFIED)?.to_str().ok()?).ok()
 }
 
-/// Where a part begins, and how long the whole is (RFC 9110, section 14.4).
+/// Returns the position of a part, and the length of the whole value (RFC 9110, section 14.4).
 pub(crate) fn content_range(headers: &HeaderMap) -> Option<(u64, u64)> {
     let text = headers.get(CONTENT_RANGE)?.to_str().ok()?;
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
@@ -94,8 +93,7 @@ pub(crate) fn content_range(headers: &HeaderMap) -> Option<(u64, u64)> {
     Some((first.parse().ok()?, total.parse().ok()?))
 }
 
-/// A time to live as a parameter's value: whole seconds as every server takes them, else milliseconds, rounded up so
-/// that none becomes nothing. None for no time at all.
+/// Returns a time to live as the value of a parameter: whole seconds, or milliseconds rounded up; `None` for zero.
 pub(crate) fn ttl(ttl: Duration) -> Option<String> {
     if ttl.is_zero() {
         None
@@ -106,61 +104,59 @@ pub(crate) fn ttl(ttl: Duration) -> Option<String> {
     }
 }
 
-/// Revisions as a list of entity tags.
+/// Returns revisions as a list of entity tags.
 pub(crate) fn tags(revisions: &[Revision]) -> String {
     let tags: Vec<_> = revisions.iter().map(|tag| format!("\"{tag}\"")).collect();
     tags.join(", ")
 }
 
-/// A field as text, where it is there and readable.
+/// Returns a field as text, if it is present and ASCII.
 pub(crate) fn text_field(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
 }
 
-/// The whole body, of at most so many bytes.
+/// Reads a body to its end; a body longer than the limit, in bytes, is an error.
 pub(crate) async fn body(response: Response, limit: u64) -> Result<Bytes> {
     let status = response.status();
     read(response, limit).await?.ok_or_else(|| {
-        let text =
-            format!("the answer's body has more than the {limit} bytes that this client takes");
+        let text = format!("answer too long: expected at most {limit} bytes");
         Error::api(Problem::new(status.as_u16(), text))
     })
 }
 
-/// Reads a body to its end, or gives up where it passes the limit.
+/// Reads a body to its end; `None` if it is longer than the limit.
 async fn read(mut response: Response, limit: u64) -> Result<Option<Bytes>> {
-    let announced = response.content_length();
-    if announced.is_some_and(|length| length > limit) {
+    let content_length = response.content_length();
+    if content_length.is_some_and(|length| length > limit) {
         return Ok(None);
     }
     let Some(first) = response.chunk().await? else {
         return Ok(Some(Bytes::new()));
     };
     let mut length = first.len() as u64;
-    if Some(length) == announced {
-        // The whole body came in one piece, which need not be copied.
+    if Some(length) == content_length {
+        // A body of one chunk need not be copied.
         return Ok(Some(first));
     }
-    let expected = announced.unwrap_or(length).min(MAX_RESERVED_BYTES);
-    let mut whole = BytesMut::with_capacity(usize::try_from(expected).unwrap_or_default());
-    whole.extend_from_slice(&first);
+    let expected = content_length.unwrap_or(length).min(MAX_RESERVED_BYTES);
+    let mut body = BytesMut::with_capacity(usize::try_from(expected).unwrap_or_default());
+    body.extend_from_slice(&first);
     while let Some(chunk) = response.chunk().await? {
         length += chunk.len() as u64;
         if length > limit {
             return Ok(None);
         }
-        whole.extend_from_slice(&chunk);
+        body.extend_from_slice(&chunk);
     }
-    Ok((length <= limit).then(|| whole.freeze()))
+    Ok((length <= limit).then(|| body.freeze()))
 }
 
-/// Reads a body of which nothing is wanted, so that its connection can be used again. The head said all that counts,
-/// so that a body that does not come changes nothing.
+/// Discards a body, so that its connection can be used again. An error of the body is ignored: only the head counts.
 pub(crate) async fn discard(response: Response) {
-    let _ = read(response, MAX_UNWANTED_BYTES).await;
+    let _ = read(response, MAX_DISCARDED_BYTES).await;
 }
 
-/// The problem that an answer carries, or one that says that it carries none.
+/// Returns the problem of an answer, or a substitute if the answer has none.
 pub(crate) async fn problem(response: Response) -> Result<Problem> {
     let status = response.status();
     let media_type = text_field(response.headers(), CONTENT_TYPE).unwrap_or_default();
@@ -178,9 +174,9 @@ pub(crate) async fn problem(response: Response) -> Result<Problem> {
     if is_document && let Some((problem, is_named)) = parse_problem(status.as_u16(), &body) {
         let is_named = is_named.unwrap_or(is_ours);
         let is_missing = problem.code() == Some(Code::NotFound);
-        // Other programs have such documents too: theirs say nothing of our keys.
-        let is_foreign = is_missing && missing.is_none() && !is_named;
-        let problem = match is_foreign {
+        // The 404 of another program or a proxy does not mean that a key is missing.
+        let is_of_other_program = is_missing && missing.is_none() && !is_named;
+        let problem = match is_of_other_program {
             true => problem.with_code(None),
             false => problem,
         };
@@ -188,22 +184,22 @@ pub(crate) async fn problem(response: Response) -> Result<Problem> {
     }
     let text = format!("the server answered {status} without a problem document");
     let is_known = status != StatusCode::NOT_FOUND || missing.is_some();
-    let code = (is_ours && is_known && body.is_empty()).then(|| headless(status));
+    let code = (is_ours && is_known && body.is_empty()).then(|| code_of_status(status));
     let code = code.flatten().map(|code| code.to_string());
     Ok(Problem::new(status.as_u16(), text)
         .with_code(code)
         .with_revision(tag))
 }
 
-/// The problem of a server that has no such path: what was asked for is neither there nor missing.
+/// Returns the problem of a server that has no such path, which does not mean that a key is missing.
 fn wrong_base_url(status: StatusCode) -> Problem {
     let text = "wrong base URL: the server has no such path below it; expected one such as http://localhost:8080, \
                 without /kv and without a namespace";
     Problem::new(status.as_u16(), text).with_code(Some(Code::InvalidRequest.to_string()))
 }
 
-/// The code of a problem of which only the head came, as of all answers to `HEAD`, where the status allows no other.
-fn headless(status: StatusCode) -> Option<Code> {
+/// Returns the code of a problem without a document, such as the answer to a `HEAD`, if only one has this status.
+fn code_of_status(status: StatusCode) -> Option<Code> {
     match status {
         StatusCode::UNAUTHORIZED => Some(Code::Unauthorized),
         StatusCode::FORBIDDEN => Some(Code::Forbidden),
@@ -212,13 +208,13 @@ fn headless(status: StatusCode) -> Option<Code> {
     }
 }
 
-/// Reads a problem document, and whether its type is one of an AKVS server; none where it has no type.
+/// Parses a problem document; returns also whether its type is that of an AKVS server, `None` if it has no type.
 fn parse_problem(status: u16, body: &[u8]) -> Option<(Problem, Option<bool>)> {
     let document: akvs_api::Problem = serde_json::from_slice(body).ok()?;
     let is_named = document.is_akvs();
     let mut message = document.detail.or(document.title).unwrap_or_default();
     if message.is_empty() {
-        // A `String` takes any text, so that writing cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(message, "the server answered {status}");
     }
     let problem = Problem::new(status, message).with_code(document.code);
@@ -277,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn times_and_ranges_are_read_and_what_is_none_is_not() {
+    fn times_and_ranges_are_parsed_or_ignored() {
         let fields = |name: HeaderName, text: &'static str| {
             let value = reqwest::header::HeaderValue::from_static(text);
             HeaderMap::from_iter([(name, value)])
@@ -297,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_document_is_taken_apart() {
+    fn a_problem_document_is_parsed() {
         let body = br#"{"type":"urn:akvs:problem:too_large","title":"Too large","status":413,
             "detail":"the value has 9 bytes","code":"too_large","limit":8}"#;
         let (problem, _) = parse_problem(413, body).unwrap();

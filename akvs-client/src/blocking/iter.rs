@@ -27,7 +27,7 @@ use crate::error::Result;
 /// }
 /// # Ok(()) }
 /// ```
-#[must_use = "nothing happens before an item is asked for"]
+#[must_use = "nothing happens before an item is requested"]
 pub struct Items<S> {
     /// `None` after the end, and after a panic.
     stream: Option<S>,

@@ -84,7 +84,7 @@ mod tests {
             left -= 1;
             (left > 0)
                 .then_some(Ok(left))
-                .or_else(|| panic!("as asked"))
+                .or_else(|| panic!("the source fails"))
         };
         let call = |upload: Upload<u8>| async move {
             let all: Vec<_> = upload.map(|made| made.ok()).collect().await;

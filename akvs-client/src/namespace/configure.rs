@@ -111,7 +111,7 @@ impl Namespace {
     /// # Ok(()) }
     /// ```
     pub async fn settings(&self) -> Result<Option<Settings>> {
-        let request = self.ask(Method::GET, "/settings", &Query::default())?;
+        let request = self.request(Method::GET, "/settings", &Query::default())?;
         let read = |answer: NamespaceSettings| settings::read(answer.settings.into());
         let what = "the settings of the namespace";
         match self.client().read_json(request, what, read).await? {
@@ -133,7 +133,7 @@ impl Namespace {
         let document = patch.document()?;
         let body = serde_json::to_vec(&document).map_err(|error| Error::encode(b"", error))?;
         let request = self
-            .ask(Method::PATCH, "/kv", &Query::default())?
+            .request(Method::PATCH, "/kv", &Query::default())?
             .headers(HeaderMap::from_iter([(CONTENT_TYPE, MERGE_PATCH)]))
             .body(body);
         let success = [StatusCode::CREATED, StatusCode::OK];

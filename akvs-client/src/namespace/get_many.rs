@@ -62,14 +62,14 @@ impl Namespace {
         read.collect()
     }
 
-    async fn read_many(&self, asked: Vec<KeyName>) -> Result<Vec<Option<Item>>> {
-        let count = asked.len();
-        let asked = GetManyRequest {
-            keys: Some(asked.into()),
+    async fn read_many(&self, keys: Vec<KeyName>) -> Result<Vec<Option<Item>>> {
+        let count = keys.len();
+        let document = GetManyRequest {
+            keys: Some(keys.into()),
         };
-        let body = serde_json::to_vec(&asked).map_err(|error| Error::encode(b"", error))?;
+        let body = serde_json::to_vec(&document).map_err(|error| Error::encode(b"", error))?;
         let request = self
-            .ask(Method::POST, "/get", &Query::default())?
+            .request(Method::POST, "/get", &Query::default())?
             .headers(HeaderMap::from_iter([(CONTENT_TYPE, JSON)]))
             .body(body);
         let read = |found: GetManyResponse<'static>| {
@@ -91,7 +91,7 @@ impl Namespace {
 fn get_many_request(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Vec<KeyName>> {
     let keys = keys.into_iter().map(|key| {
         Key::check(key.as_ref())?;
-        let (key, key64) = json::owned(TextOrBase64::new(key.as_ref()));
+        let (key, key64) = json::into_owned_pair(TextOrBase64::new(key.as_ref()));
         Ok(KeyName(KeyMembers { key, key64 }))
     });
     // One more than allowed, so that too many are noticed.

@@ -18,7 +18,7 @@ impl Namespace {
     /// # Ok(()) }
     /// ```
     pub async fn head(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry<()>>> {
-        let request = self.request(Method::HEAD, &wire::key_path(key.as_ref())?, "")?;
+        let request = self.key_request(Method::HEAD, &wire::key_path(key.as_ref())?, "")?;
         let answer = self.read_if_found(request, &[StatusCode::OK]).await?;
         answer
             .map(|answer| entry(answer).try_map(|_| Ok(())))

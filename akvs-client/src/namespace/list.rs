@@ -25,7 +25,7 @@ const STREAM_LIMIT: u16 = 1_000;
 /// A list of keys, requested when its [`stream`](Self::stream) is polled or a [`page`](Self::page) is awaited.
 ///
 /// Keys are in the order of their bytes. Each page is a consistent snapshot, but the namespace may change between two
-/// pages: a key that exists throughout is listed once, one that is created or deleted meanwhile may be listed or not. A
+/// pages: a key that exists throughout is listed once, a key that is created or deleted meanwhile may be missing. A
 /// [`snapshot`](Self::snapshot) is consistent as a whole. For a missing namespace the error
 /// [`is_not_found`](crate::Error::is_not_found).
 ///
@@ -42,7 +42,7 @@ const STREAM_LIMIT: u16 = 1_000;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "a list is asked for only when it is awaited or polled"]
+#[must_use = "a list is requested only when it is awaited or polled"]
 pub struct List {
     namespace: Namespace,
     prefix: Bytes,
@@ -207,6 +207,6 @@ impl List {
         if let Some(cursor) = cursor {
             query.text(param::CURSOR, cursor);
         }
-        self.namespace.ask(Method::GET, "/kv", &query)
+        self.namespace.request(Method::GET, "/kv", &query)
     }
 }

@@ -66,7 +66,7 @@ impl Namespace {
     ) -> Result<IfChanged<bytes::Bytes>> {
         let margin = self.client().timeout().unwrap_or(ANSWER_MARGIN);
         let request = self
-            .request(Method::GET, &wire::key_path(key)?, "")?
+            .key_request(Method::GET, &wire::key_path(key)?, "")?
             .header(IF_NONE_MATCH, wire::tags(&[known]))
             .header(PREFER, format!("wait={secs}"))
             .timeout(margin.saturating_add(Duration::from_secs(secs)));

@@ -119,7 +119,7 @@ impl Namespace {
     }
 
     /// Returns a range of a value's bytes; `None` if there is no such key. A range that ends after the value ends with
-    /// it; one that starts after it is the error [`Code::RangeNotSatisfiable`].
+    /// it; a range that starts after it is the error [`Code::RangeNotSatisfiable`].
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -183,7 +183,7 @@ impl Namespace {
     }
 
     fn get_request(&self, key: &[u8]) -> Result<RequestBuilder> {
-        self.request(Method::GET, &wire::key_path(key)?, "")
+        self.key_request(Method::GET, &wire::key_path(key)?, "")
     }
 
     /// Sends a read; returns the answer if its status is one of success, or `None` if there is no such key.

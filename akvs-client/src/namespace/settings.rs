@@ -52,7 +52,7 @@ impl Settings {
         self
     }
 
-    /// The longest value, in bytes.
+    /// Sets the longest value, in bytes.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -139,7 +139,7 @@ impl Namespace {
         let document = settings.document()?;
         let body = serde_json::to_vec(&document).map_err(|error| Error::encode(b"", error))?;
         let request = self
-            .ask(Method::PUT, "/kv", &Query::default())?
+            .request(Method::PUT, "/kv", &Query::default())?
             .headers(HeaderMap::from_iter([(CONTENT_TYPE, JSON)]))
             .body(body);
         let success = [StatusCode::CREATED, StatusCode::OK];
@@ -162,7 +162,7 @@ impl Namespace {
     pub async fn drop_namespace(&self) -> Result<bool> {
         let mut query = Query::default();
         query.text(param::CONFIRM, self.name());
-        let request = self.ask(Method::DELETE, "/kv", &query)?;
+        let request = self.request(Method::DELETE, "/kv", &query)?;
         match self.client().send(request, &[StatusCode::OK]).await? {
             Ok(response) => {
                 wire::discard(response).await;
@@ -192,12 +192,12 @@ impl Namespace {
         }
         let mut query = Query::default();
         query.bytes(param::PREFIX64, prefix);
-        let request = self.ask(Method::DELETE, "/kv", &query)?;
+        let request = self.request(Method::DELETE, "/kv", &query)?;
         match self.client().send(request, &[StatusCode::OK]).await? {
             Ok(response) => {
                 let count = |read: Deleted| Some(read.deleted);
                 self.client()
-                    .parse_json(response, "how many were deleted", count)
+                    .parse_json(response, "the number of deleted keys", count)
                     .await
             }
             Err(problem) if problem.code() == Some(Code::NotFound) => Ok(0),

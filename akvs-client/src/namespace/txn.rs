@@ -1,8 +1,7 @@
-//! Transactions: several writes as one, on conditions.
+//! Transactions: several conditional writes in one commit.
 //!
-//! It owns which checks and operations there are, and their sending. Its parts own the rest: `put` a value with its
-//! choices, `result` what comes back. Invariant: what is not valid is kept as the error of the transaction, and then
-//! nothing is sent.
+//! It owns the checks and operations of a transaction, and its request. `put` has the options of a stored value,
+//! `result` the answer. Invariant: an invalid argument is kept as the error of the transaction, and nothing is sent.
 
 mod put;
 mod result;
@@ -27,13 +26,13 @@ use crate::error::{Error, Result};
 use crate::wire::json;
 use crate::wire::query::Query;
 
-/// The most checks, and the most operations.
+/// The maximum number of checks, and of operations.
 const MAX_OPS: usize = 1_000;
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static(media_type::JSON);
 
-/// Several writes that are done as one, under one revision, or not at all; sent by [`commit`](Self::commit).
+/// A transaction: writes that are applied under one revision, all or none; sent by [`commit`](Self::commit).
 ///
-/// All checks are judged against the state before; each key may be in one operation at the most.
+/// All checks apply to the state before the transaction. A key may be in at most one operation.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -64,12 +63,12 @@ pub struct Txn {
     checks: Vec<Check>,
     ops: Vec<Op>,
     keys: HashSet<Bytes>,
-    /// The first thing that was not valid.
-    refused: Option<Error>,
+    /// The first invalid argument.
+    error: Option<Error>,
 }
 
 impl Namespace {
-    /// A transaction, which has no check and no operation yet.
+    /// Returns a transaction without checks and operations.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -83,13 +82,13 @@ impl Namespace {
             checks: Vec::new(),
             ops: Vec::new(),
             keys: HashSet::new(),
-            refused: None,
+            error: None,
         }
     }
 }
 
 impl Txn {
-    /// Only if this is the key's current revision.
+    /// Applies the transaction only if the key has this revision.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -104,7 +103,7 @@ impl Txn {
         })
     }
 
-    /// Only if there is no such key.
+    /// Applies the transaction only if the key does not exist.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -121,7 +120,7 @@ impl Txn {
         })
     }
 
-    /// Only if there is such a key.
+    /// Applies the transaction only if the key exists.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -136,7 +135,7 @@ impl Txn {
         })
     }
 
-    /// Stores a value as JSON, for ever: [`put`](Self::put) of [`Put::json`].
+    /// Stores a value as JSON, without expiry: [`put`](Self::put) of [`Put::json`].
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -148,7 +147,7 @@ impl Txn {
         self.put(key, Put::json(value))
     }
 
-    /// Stores a value as it is, for ever: [`put`](Self::put) of [`Put::bytes`].
+    /// Stores bytes, without expiry: [`put`](Self::put) of [`Put::bytes`].
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -160,7 +159,7 @@ impl Txn {
         self.put(key, Put::bytes(value))
     }
 
-    /// Stores a value with what is chosen for it: its time to live, its type.
+    /// Stores a value with options: a time to live, a content type.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -177,11 +176,11 @@ impl Txn {
     /// ```
     pub fn put(self, key: impl AsRef<[u8]>, put: Put) -> Txn {
         let key = key.as_ref();
-        let action = put.op(key);
-        self.op(key, action)
+        let op = put.op(key);
+        self.op(key, op)
     }
 
-    /// Removes a key, if it is there.
+    /// Deletes a key if it exists.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -194,8 +193,9 @@ impl Txn {
         self.op(key.as_ref(), Ok(op(OpKind::Delete)))
     }
 
-    /// Adds to a decimal number; a missing key counts as 0. The sum is the result's [`value`](OpResult::value). Where
-    /// the value is no number or the sum is past an `i64`, nothing of the transaction is done.
+    /// Adds to a decimal number; a missing key counts as 0. The sum is the result's [`value`](OpResult::value). If the
+    /// value is not a number or the sum exceeds an `i64`, nothing is written and the error is
+    /// [`Code::Conflict`](crate::Code::Conflict).
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -213,8 +213,8 @@ impl Txn {
         )
     }
 
-    /// Sets how long a key lives from now on, or with `None` makes it stay. Where there is no such key, nothing of the
-    /// transaction is done, and its error [`is_not_found`](Error::is_not_found).
+    /// Sets the time to live of a key, or removes it with `None`. If there is no such key, nothing is written and the
+    /// error [`is_not_found`](Error::is_not_found).
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -237,10 +237,10 @@ impl Txn {
         )
     }
 
-    /// Does all of it, or nothing. Once it is answered, it is durable as the server is configured.
+    /// Applies all operations or none. The answer comes when the transaction is as durable as the server is configured.
     ///
-    /// A check that does not hold is an error that [`is_precondition_failed`](Error::is_precondition_failed) and whose
-    /// [`failed_check`](Error::failed_check) says which one.
+    /// If a check fails, the error [`is_precondition_failed`](Error::is_precondition_failed) and has the
+    /// [`failed_check`](Error::failed_check).
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -253,19 +253,19 @@ impl Txn {
     /// # Ok(()) }
     /// ```
     pub async fn commit(self) -> Result<TxnResult> {
-        if let Some(error) = self.refused {
+        if let Some(error) = self.error {
             return Err(error);
         }
         let count = self.ops.len();
-        let asked = TxnRequest {
+        let document = TxnRequest {
             checks: Some(self.checks.into()),
             ops: Some(self.ops.into()),
         };
-        let body = serde_json::to_vec(&asked).map_err(|error| Error::encode(b"", error))?;
+        let body = serde_json::to_vec(&document).map_err(|error| Error::encode(b"", error))?;
         let client = self.namespace.client();
         let request = self
             .namespace
-            .ask(Method::POST, "/txn", &Query::default())?
+            .request(Method::POST, "/txn", &Query::default())?
             .headers(HeaderMap::from_iter([(CONTENT_TYPE, JSON)]))
             .body(body);
         let answer = client.send(request, &[StatusCode::OK]).await?;
@@ -277,39 +277,45 @@ impl Txn {
     }
 
     fn check(mut self, key: &[u8], check: impl FnOnce(&[u8]) -> Check) -> Txn {
-        let valid = Key::check(key).and_then(|()| room("checks", self.checks.len()));
+        let valid = Key::check(key).and_then(|()| check_count("checks", self.checks.len()));
         match valid {
             Ok(()) => self.checks.push(check(key)),
-            Err(error) => self.refuse(error.into()),
+            Err(error) => self.fail(error.into()),
         }
         self
     }
 
     fn op(mut self, key: &[u8], op: Result<Op>) -> Txn {
-        let valid = Key::check(key).and_then(|()| room("ops", self.ops.len()));
-        let mut key_once = || match self.keys.insert(Bytes::copy_from_slice(key)) {
+        let valid = Key::check(key).and_then(|()| check_count("operations", self.ops.len()));
+        let mut insert_key = || match self.keys.insert(Bytes::copy_from_slice(key)) {
             true => Ok(()),
-            false => Err(invalid("a key is in two operations of the transaction")),
+            false => Err(invalid(
+                "duplicate key: expected one operation for each key",
+            )),
         };
-        match valid.and_then(|()| key_once()).map_err(Error::from).and(op) {
+        match valid
+            .and_then(|()| insert_key())
+            .map_err(Error::from)
+            .and(op)
+        {
             Ok(op) => {
-                let (key, key64) = json::owned(TextOrBase64::new(key));
+                let (key, key64) = json::into_owned_pair(TextOrBase64::new(key));
                 self.ops.push(Op { key, key64, ..op });
             }
-            Err(error) => self.refuse(error),
+            Err(error) => self.fail(error),
         }
         self
     }
 
-    /// The first error is the one that counts.
-    fn refuse(&mut self, error: Error) {
-        self.refused.get_or_insert(error);
+    /// Keeps the first error.
+    fn fail(&mut self, error: Error) {
+        self.error.get_or_insert(error);
     }
 }
 
-/// Returns a check of this key, of nothing yet.
+/// Returns a check of this key without a condition.
 fn key_only(key: &[u8]) -> Check {
-    let (key, key64) = json::owned(TextOrBase64::new(key));
+    let (key, key64) = json::into_owned_pair(TextOrBase64::new(key));
     Check {
         key,
         key64,
@@ -325,12 +331,12 @@ fn op(kind: OpKind) -> Op {
     }
 }
 
-/// Whether there is room for one more behind so many.
-fn room(name: &str, count: usize) -> Result<(), CoreError> {
+/// Returns an error if a transaction with this number of checks or operations is full.
+fn check_count(name: &str, count: usize) -> Result<(), CoreError> {
     if count < MAX_OPS {
         return Ok(());
     }
-    let text = format!("a transaction has {MAX_OPS} {name} at the most");
+    let text = format!("too many {name}: expected at most {MAX_OPS}");
     Err(CoreError::new(Code::TooLarge, text).with("limit", MAX_OPS))
 }
 
@@ -339,7 +345,7 @@ fn invalid(text: &str) -> CoreError {
 }
 
 impl fmt::Debug for Txn {
-    /// Without keys and values, which are not for logs.
+    /// Omits keys and values, which must not be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Txn")
             .field("namespace", &self.namespace)

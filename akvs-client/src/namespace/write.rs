@@ -126,7 +126,7 @@ impl Write {
         let (path, body) = self.target?;
         let mut request = self
             .namespace
-            .request(self.method.clone(), &path, &query)?
+            .key_request(self.method.clone(), &path, &query)?
             .headers(self.fields);
         for (name, text) in conditions {
             request = request.header(name, text);

@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_wait_is_read_as_seconds_and_as_a_date() {
-        let asked = |after: &'static str, date: &'static str| {
+        let wait = |after: &'static str, date: &'static str| {
             retry_after(&HeaderMap::from_iter([
                 (RETRY_AFTER, HeaderValue::from_static(after)),
                 (DATE, HeaderValue::from_static(date)),
@@ -55,11 +55,11 @@ mod tests {
             "Sun, 09 Sep 2001 01:46:47 GMT",
         );
         let seconds = |seconds| Some(Duration::from_secs(seconds));
-        assert_eq!(asked("7", "none"), seconds(7));
-        assert_eq!(asked(later, date), seconds(7));
-        assert_eq!(asked(date, date), seconds(0));
+        assert_eq!(wait("7", "none"), seconds(7));
+        assert_eq!(wait(later, date), seconds(7));
+        assert_eq!(wait(date, date), seconds(0));
         for (after, date) in [(date, later), ("soon", date), (later, "now"), ("-1", date)] {
-            assert_eq!(asked(after, date), None, "{after}");
+            assert_eq!(wait(after, date), None, "{after}");
         }
     }
 

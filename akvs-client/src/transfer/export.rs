@@ -65,7 +65,7 @@ impl Encoding {
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "an export is asked for only when a stream of it is polled"]
+#[must_use = "an export is requested only when a stream of it is polled"]
 pub struct Export(TransferTarget);
 
 /// The source of an export, or the target of an import.
@@ -86,30 +86,30 @@ impl TransferTarget {
     pub(super) fn request(
         &self,
         method: Method,
-        area: &str,
+        route: &str,
         query: &Query,
     ) -> Result<RequestBuilder> {
         match self {
-            TransferTarget::One(namespace) => namespace.ask(method, area, query),
-            TransferTarget::All(client) => client.request(method, [area, "", query.as_str()]),
+            TransferTarget::One(namespace) => namespace.request(method, route, query),
+            TransferTarget::All(client) => client.request(method, [route, "", query.as_str()]),
         }
     }
 }
 
 /// The records of an export, from [`Export::records`].
-#[must_use = "an export is asked for only when it is polled"]
+#[must_use = "an export is requested only when it is polled"]
 pub struct Records(Boxed<Record>);
 
 stream!(Records => Record, "namespace.export().records()");
 
 /// The namespaces and records of an export, from [`Export::parts`].
-#[must_use = "an export is asked for only when it is polled"]
+#[must_use = "an export is requested only when it is polled"]
 pub struct ExportSections(Boxed<ExportItem>);
 
 stream!(ExportSections => ExportItem, "client.export().parts()");
 
 /// An export as the bytes of a file, from [`Export::bytes`].
-#[must_use = "an export is asked for only when it is polled"]
+#[must_use = "an export is requested only when it is polled"]
 pub struct ExportBytes(Boxed<Bytes>);
 
 stream!(ExportBytes => Bytes, "client.export().bytes(Default::default())");
@@ -234,7 +234,7 @@ impl Export {
 /// The verifier of a file that is passed on.
 struct StreamVerifier {
     lines: LineBuffer,
-    check: ExportVerifier,
+    verifier: ExportVerifier,
 }
 
 impl StreamVerifier {
@@ -242,21 +242,21 @@ impl StreamVerifier {
         let max_bytes = usize::try_from(client.max_answer_bytes()).unwrap_or(usize::MAX);
         StreamVerifier {
             lines: LineBuffer::new(max_bytes),
-            check: ExportVerifier::new(),
+            verifier: ExportVerifier::new(),
         }
     }
 
     fn push(&mut self, chunk: &[u8]) -> Result<()> {
         self.lines.push(chunk);
         while let Some(line) = self.lines.line()? {
-            self.check.line(&line)?;
+            self.verifier.line(&line)?;
         }
         Ok(())
     }
 
     fn finish(&self) -> Result<()> {
         match self.lines.is_empty() {
-            true => self.check.finish(),
+            true => self.verifier.finish(),
             false => Err(protocol_error("truncated export: it ends within a line")),
         }
     }

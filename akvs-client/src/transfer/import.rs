@@ -226,7 +226,7 @@ impl Import {
         let response = answer.map_err(Error::api)?;
         let read = |report: akvs_api::ImportReport| Some(report.into());
         client
-            .parse_json(response, "what became of the import", read)
+            .parse_json(response, "the report of the import", read)
             .await
     }
 

@@ -1,7 +1,7 @@
-//! The lines of a file, version 1: how they are read and written.
+//! The parser and the writer of the lines of a file, version 1.
 //!
-//! [`akvs_api::export`] owns the names of the members. It does not know which line came before. Invariant: a line that is not understood
-//! is none, and no part of it is taken.
+//! It does not own the names of the members, which [`akvs_api::export`] has, nor the order of lines. Invariant: a line
+//! that cannot be parsed completely is `None`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use super::record::{Record, Section};
 use crate::namespace::settings;
 use crate::wire::json;
 
-/// A line that was read.
+/// A parsed line.
 pub(super) enum Line {
-    /// The first one of an export of all namespaces.
+    /// The first line of an export of all namespaces.
     All,
     Section {
         section: Section,
@@ -30,7 +30,7 @@ pub(super) enum Line {
     },
 }
 
-/// Reads a line of the section of this namespace.
+/// Parses a line of the section of this namespace.
 pub(super) fn read(text: &[u8], namespace: &Arc<str>) -> Option<Line> {
     let members: Members<'_> = serde_json::from_slice(text).ok()?;
     if members.akvs.is_some_and(|version| version != VERSION) {
@@ -45,7 +45,7 @@ pub(super) fn read(text: &[u8], namespace: &Arc<str>) -> Option<Line> {
     if members.akvs.is_some() && members.namespaces.is_some() {
         return Some(Line::All);
     }
-    let key = json::one_of(members.key, members.key64)?;
+    let key = json::read_pair(members.key, members.key64)?;
     let revision = members.revision.map(Revision::new);
     let created = json::time(members.created.as_deref());
     match (key, members.namespace) {
@@ -61,10 +61,10 @@ pub(super) fn read(text: &[u8], namespace: &Arc<str>) -> Option<Line> {
         (Some(key), None) => Some(Line::Record(Record {
             namespace: namespace.clone(),
             key: Some(key).filter(|key| Key::check(key).is_ok())?,
-            value: json::one_of(members.value, members.value64)??,
+            value: json::read_pair(members.value, members.value64)??,
             content_type: members.content_type.map(Cow::into_owned),
             content_encoding: members.content_encoding.map(Cow::into_owned),
-            // Which one it is must be known: without it the key would stay for ever.
+            // An expiry time that is ignored would make the key permanent.
             expires: match members.expires {
                 Some(text) => Some(json::time(Some(&text))?),
                 None => None,

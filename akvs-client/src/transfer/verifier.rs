@@ -1,7 +1,7 @@
-//! Whether a file came whole: its order, how many records there are, and the sum of all bytes.
+//! The verification of an exported file: the order of its lines, the number of records, and the checksum.
 //!
-//! It owns what was seen so far. It does not know where lines come from. Invariant: only a file whose last line is
-//! there and right ends without an error.
+//! It owns the state of the verification. It does not own the source of the lines. Invariant: only a file with a
+//! correct end line ends without an error.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use super::line::{self, Line};
 use super::record::ExportItem;
 use crate::error::{Error, Result, protocol_error};
 
-/// What was seen of a file.
+/// The state of a file that is being verified.
 pub(super) struct ExportVerifier {
     sum: Checksum,
     count: u64,
-    /// The namespace whose records come.
+    /// The namespace whose records follow.
     namespace: Option<Arc<str>>,
     is_begun: bool,
     is_ended: bool,
@@ -32,15 +32,16 @@ impl ExportVerifier {
         }
     }
 
-    /// Takes in the next line, with its newline, and gives what it tells.
+    /// Verifies the next line, with its newline; returns its item, if it has one.
     pub(super) fn line(&mut self, text: &[u8]) -> Result<Option<ExportItem>> {
         if self.is_ended {
-            return Err(protocol_error("the export goes on behind its last line"));
+            return Err(protocol_error(
+                "corrupted export: trailing data after the end line",
+            ));
         }
-        let outside = || "".into();
-        let namespace = self.namespace.clone().unwrap_or_else(outside);
-        let line = line::read(text, &namespace).ok_or_else(unreadable)?;
-        let told = match line {
+        let namespace = self.namespace.clone().unwrap_or_else(|| "".into());
+        let line = line::read(text, &namespace).ok_or_else(invalid_line)?;
+        let item = match line {
             Line::End { count, sha256 } => {
                 self.end(count, &sha256)?;
                 return Ok(None);
@@ -54,48 +55,46 @@ impl ExportVerifier {
                 self.namespace = Some(section.namespace.clone());
                 Some(ExportItem::Section(section))
             }
-            Line::Record(_) if self.namespace.is_none() => return Err(unreadable()),
+            Line::Record(_) if self.namespace.is_none() => return Err(invalid_line()),
             Line::Record(record) => {
                 self.count += 1;
                 Some(ExportItem::Record(record))
             }
         };
         self.sum.update(text);
-        Ok(told)
+        Ok(item)
     }
 
-    /// Says that nothing more comes.
+    /// Returns an error if the file has no end line.
     pub(super) fn finish(&self) -> Result<()> {
-        match self.is_ended {
-            true => Ok(()),
-            false => Err(protocol_error(
-                "the export ends without its last line: it was cut off",
-            )),
+        if self.is_ended {
+            return Ok(());
         }
+        Err(protocol_error("truncated export: it has no end line"))
     }
 
-    /// The first line is the first one, and no other is.
+    /// Checks that a line of the kind that begins a file is the first, and no other is.
     fn begin(&mut self, is_first: bool) -> Result<()> {
-        match is_first == self.is_begun {
-            true => Err(unreadable()),
-            false => {
-                self.is_begun = true;
-                Ok(())
-            }
+        if is_first == self.is_begun {
+            return Err(invalid_line());
         }
+        self.is_begun = true;
+        Ok(())
     }
 
     fn end(&mut self, count: u64, sha256: &str) -> Result<()> {
         if !self.is_begun {
-            return Err(unreadable());
+            return Err(invalid_line());
         }
         if count != self.count {
-            let text = format!("{} of {count} records of the export came", self.count);
-            return Err(protocol_error(text));
+            return Err(protocol_error(format!(
+                "corrupted export: it has {} records, its end line says {count}",
+                self.count
+            )));
         }
         if !sha256.eq_ignore_ascii_case(&self.sum.hex()) {
             return Err(protocol_error(
-                "the export was changed on the way: its SHA-256 is another",
+                "corrupted export: its SHA-256 differs from the end line",
             ));
         }
         self.is_ended = true;
@@ -103,6 +102,6 @@ impl ExportVerifier {
     }
 }
 
-fn unreadable() -> Error {
-    protocol_error("a line of the export cannot be read")
+fn invalid_line() -> Error {
+    protocol_error("corrupted export: invalid line")
 }

@@ -40,11 +40,11 @@ pub(super) fn read(said: &Event) -> Result<WireEvent> {
         match std::str::from_utf8(&said.name).unwrap_or_default() {
             event::SET => |data, _| json::item(data).map(Change::Set),
             event::DELETE => |data, revision| {
-                let key = json::key_of(data.key, data.key64)?;
+                let key = json::read_key(data.key, data.key64)?;
                 Some(Change::Deleted { key, revision })
             },
             event::EXPIRE => |data, revision| {
-                let key = json::key_of(data.key, data.key64)?;
+                let key = json::read_key(data.key, data.key64)?;
                 Some(Change::Expired { key, revision })
             },
             event::DROP => |_, revision| Some(Change::Dropped { revision }),

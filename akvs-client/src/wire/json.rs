@@ -14,18 +14,18 @@ use serde::de::DeserializeOwned;
 use crate::Item;
 use crate::error::{Result, protocol_error};
 
-/// Returns the key of an item, if it can be read.
-pub(crate) fn key_of(key: Option<Cow<'_, str>>, key64: Option<Cow<'_, str>>) -> Option<Bytes> {
-    let key = one_of(key, key64)?;
+/// Returns the key of a pair, if it is valid.
+pub(crate) fn read_key(key: Option<Cow<'_, str>>, key64: Option<Cow<'_, str>>) -> Option<Bytes> {
+    let key = read_pair(key, key64)?;
     key.filter(|key| Key::check(key).is_ok())
 }
 
-/// Returns all of an item, if it can be read.
+/// Returns an item, if all of it is valid.
 pub(crate) fn item(item: akvs_api::Item<'_>) -> Option<Item> {
-    let value = one_of(item.value, item.value64)?;
+    let value = read_pair(item.value, item.value64)?;
     let length = value.as_ref().map(|value| value.len() as u64);
     Some(Item {
-        key: key_of(item.key, item.key64)?,
+        key: read_key(item.key, item.key64)?,
         revision: Revision::new(item.revision),
         size: item.size.or(length)?,
         value,
@@ -38,8 +38,8 @@ pub(crate) fn item(item: akvs_api::Item<'_>) -> Option<Item> {
     })
 }
 
-/// The bytes of a text or of its twin in base64url, if there is one; none at all where that cannot be read.
-pub(crate) fn one_of<'a>(
+/// Returns the bytes of a pair of text and base64url, `Some(None)` if both are missing; `None` if the pair is invalid.
+pub(crate) fn read_pair<'a>(
     text: Option<impl Into<Cow<'a, str>>>,
     base64: Option<impl AsRef<str>>,
 ) -> Option<Option<Bytes>> {
@@ -47,20 +47,20 @@ pub(crate) fn one_of<'a>(
     Some(bytes.map(Bytes::from))
 }
 
-/// A time that is not readable is not known, as in an answer's head.
+/// Returns a time; `None` if it is missing or invalid.
 pub(crate) fn time(text: Option<&str>) -> Option<SystemTime> {
-    // The library slices bytes of what it takes to be text of one byte a character.
+    // The library slices text at byte positions, and panics within a character.
     let text = text.filter(|text| text.is_ascii())?;
     humantime::parse_rfc3339(text).ok()
 }
 
 /// Returns the members of a pair, owned.
-pub(crate) fn owned(bytes: TextOrBase64<'_>) -> (Option<String>, Option<String>) {
+pub(crate) fn into_owned_pair(bytes: TextOrBase64<'_>) -> (Option<String>, Option<String>) {
     let (text, base64) = bytes.into_pair();
     (text.map(Cow::into_owned), base64.map(Cow::into_owned))
 }
 
-/// Reads an answer's JSON.
+/// Parses an answer's JSON; `what` names the document in the error.
 pub(crate) fn parse<T: DeserializeOwned, R>(
     body: &[u8],
     what: &str,
@@ -69,7 +69,7 @@ pub(crate) fn parse<T: DeserializeOwned, R>(
     let document = serde_json::from_slice(body).ok();
     document
         .and_then(read)
-        .ok_or_else(|| protocol_error(format!("{what} cannot be read")))
+        .ok_or_else(|| protocol_error(format!("invalid answer: cannot read {what}")))
 }
 
 #[cfg(test)]
@@ -77,17 +77,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_twin_at_the_most_may_stand_there() {
+    fn a_pair_has_at_most_one_member() {
         let none: Option<&str> = None;
-        assert_eq!(one_of(none, none), Some(None));
-        assert_eq!(one_of(Some("a"), none), Some(Some("a".into())));
-        assert_eq!(one_of(none, Some("YQ")), Some(Some("a".into())));
-        assert_eq!(one_of(none, Some("YQ==")), None);
-        assert_eq!(one_of(Some("a"), Some("YQ")), None);
+        assert_eq!(read_pair(none, none), Some(None));
+        assert_eq!(read_pair(Some("a"), none), Some(Some("a".into())));
+        assert_eq!(read_pair(none, Some("YQ")), Some(Some("a".into())));
+        assert_eq!(read_pair(none, Some("YQ==")), None);
+        assert_eq!(read_pair(Some("a"), Some("YQ")), None);
     }
 
     #[test]
-    fn a_time_that_cannot_be_read_is_not_known() {
+    fn an_invalid_time_is_none() {
         assert!(time(Some("2001-09-09T01:46:40.123Z")).is_some());
         for text in ["", "soon", "2001-09-09T01:46:4ü.123Z"] {
             assert_eq!(time(Some(text)), None, "{text}");

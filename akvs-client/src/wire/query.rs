@@ -1,7 +1,7 @@
 //! The query of a request.
 //!
-//! It owns how parameters are written. It does not know what they mean. Invariant: any bytes go through, since those
-//! of keys are written in base64url.
+//! It owns the encoding of parameters. It does not know their meaning. Invariant: any bytes can be sent; those of keys
+//! are in base64url.
 
 use akvs_api::base64url;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -19,12 +19,12 @@ impl Query {
         self.0.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
     }
 
-    /// Adds a parameter that is any bytes; the name is that of the twin in base64url.
+    /// Adds a parameter of any bytes, in base64url under its name ending in `64`.
     pub(crate) fn bytes(&mut self, name64: &str, value: &[u8]) {
         self.text(name64, &base64url::encode(value));
     }
 
-    /// The whole, with its question mark.
+    /// Returns the query with its question mark; empty without parameters.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_put_together() {
+    fn parameters_are_joined_and_encoded() {
         let mut query = Query::default();
         assert_eq!(query.as_str(), "");
         query.text("confirm", "a b/ü");

@@ -28,7 +28,7 @@ use crate::error::Result;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "a list is asked for only when it is awaited or polled"]
+#[must_use = "a list is requested only when it is awaited or polled"]
 pub struct GroupedList(pub(super) List);
 
 /// An entry of a list with a delimiter.

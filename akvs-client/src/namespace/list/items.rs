@@ -19,19 +19,19 @@ const NDJSON: HeaderValue =
     HeaderValue::from_static("application/x-ndjson, application/problem+json;q=0.5");
 
 /// The items of a list, from [`List::stream`].
-#[must_use = "a list is asked for only when it is polled"]
+#[must_use = "a list is requested only when it is polled"]
 pub struct Items(Boxed<Item>);
 
 stream!(Items => Item, "namespace.list().stream()");
 
 /// The items and groups of a list, from [`GroupedList::stream`](super::GroupedList::stream).
-#[must_use = "a list is asked for only when it is polled"]
+#[must_use = "a list is requested only when it is polled"]
 pub struct ListedItems(Boxed<ListEntry>);
 
 stream!(ListedItems => ListEntry, "namespace.list().delimiter(\"/\").stream()");
 
 /// The items of a list of one snapshot, from [`List::snapshot`].
-#[must_use = "a list is asked for only when it is polled"]
+#[must_use = "a list is requested only when it is polled"]
 pub struct Snapshot(Boxed<Item>);
 
 stream!(Snapshot => Item, "namespace.list().snapshot()");

@@ -1,7 +1,6 @@
-//! A value with what is chosen for it, as a transaction stores it.
+//! The stored values of transactions, with their options.
 //!
-//! It owns these choices. It does not know keys. Invariant: what is not valid is kept as an error, and then nothing is
-//! sent.
+//! It owns the options. It does not know keys. Invariant: an invalid option is kept as an error, and nothing is sent.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::wire;
 use crate::wire::json;
 
-/// A value that a [`Txn`](crate::Txn) stores, with its choices.
+/// A value that a [`Txn`](crate::Txn) stores, with its options.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,7 +32,7 @@ pub struct Put {
 }
 
 impl Put {
-    /// This value as JSON, with its type.
+    /// Returns this value as JSON, with the content type of JSON.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -49,7 +48,7 @@ impl Put {
         }
     }
 
-    /// These bytes as they are.
+    /// Returns these bytes, unchanged.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -65,7 +64,8 @@ impl Put {
         }
     }
 
-    /// How long the key lives from the commit on, to the millisecond and at least one. Without it, the key stays.
+    /// Sets the time to live of the key, from the commit on; at least one millisecond. Without it the key does not
+    /// expire, unless the namespace has a default.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -79,7 +79,7 @@ impl Put {
         self
     }
 
-    /// Keeps the deadline that the key has, where it has one. Of this and [`ttl`](Self::ttl) the last one counts.
+    /// Keeps the expiry time of the key, if it has one. The last call of this and [`ttl`](Self::ttl) counts.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -93,7 +93,7 @@ impl Put {
         self
     }
 
-    /// Says what the value is; it is given back with it. 1 to 255 visible ASCII characters.
+    /// Sets the content type of the value, returned by reads: 1 to 255 visible ASCII characters.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -112,7 +112,7 @@ impl Put {
     /// Returns the operation, without its key.
     pub(super) fn op(self, key: &[u8]) -> Result<Op> {
         let value = self.value.map_err(|error| Error::encode(key, error))?;
-        let (value, value64) = json::owned(TextOrBase64::from_value(&value));
+        let (value, value64) = json::into_owned_pair(TextOrBase64::from_value(&value));
         Ok(Op {
             value,
             value64,
@@ -123,14 +123,14 @@ impl Put {
     }
 }
 
-/// A time to live as the server reads it.
+/// Returns a time to live as the server parses it.
 pub(super) fn ttl_text(ttl: Duration) -> Result<String> {
     let text = wire::ttl(ttl);
     text.ok_or_else(|| invalid("invalid ttl 0: expected more than 0").into())
 }
 
 impl fmt::Debug for Put {
-    /// Without the value, which is not for logs.
+    /// Omits the value, which must not be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Put")
             .field("ttl", &self.ttl)

@@ -1,6 +1,6 @@
-//! What a transaction did, or which check kept it from it.
+//! The result of a transaction, or the check that failed.
 //!
-//! It owns the reading of the answer. Invariant: there is a result for each operation, in the same order, or an error.
+//! It owns the parsing of the answer. Invariant: there is a result for each operation, in the same order, or an error.
 
 use akvs_api::problem;
 use akvs_api::txn::TxnResponse;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::wire::json;
 
-/// What a transaction did.
+/// The result of a transaction.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -25,13 +25,13 @@ use crate::wire::json;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TxnResult {
-    /// The one revision of all that changed; none if nothing did.
+    /// The revision of all changes; `None` if nothing changed.
     pub revision: Option<Revision>,
-    /// What each operation did, in the order in which they were said.
+    /// The results of the operations, in their order.
     pub results: Vec<OpResult>,
 }
 
-/// What one operation of a transaction did.
+/// The result of one operation of a transaction.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -45,17 +45,18 @@ pub struct TxnResult {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OpResult {
-    /// The revision, if it changed something.
+    /// The revision; `None` if the operation changed nothing.
     pub revision: Option<Revision>,
-    /// Whether the key was there before; false also where that is not told, see [`write_only`](Self::write_only).
+    /// Whether the key existed before; false also where the token may not read it, see
+    /// [`write_only`](Self::write_only).
     pub existed: bool,
-    /// Whether the token may write but not read, so that the server tells nothing of what was there before.
+    /// Whether the token may write but not read, so that the server does not disclose whether the key existed.
     pub write_only: bool,
-    /// The sum, of an addition.
+    /// The sum of an addition.
     pub value: Option<i64>,
 }
 
-/// The check of a transaction that did not hold, from [`Error::failed_check`].
+/// The failed check of a transaction, from [`Error::failed_check`].
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -71,16 +72,16 @@ pub struct OpResult {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailedCheck {
-    /// Which one it is, counted from 0 in the order in which they were said.
+    /// The index of the check, from 0 on.
     pub index: usize,
-    /// Its key.
+    /// The key of the check.
     pub key: Bytes,
-    /// The revision that the key has; none if there is no such key.
+    /// The current revision of the key; `None` if there is no such key.
     pub current_revision: Option<Revision>,
 }
 
 impl Error {
-    /// The check of a transaction that did not hold; none of another error.
+    /// Returns the failed check of a transaction; `None` for other errors.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -99,14 +100,14 @@ impl Error {
         let index = context.get(problem::CHECK).and_then(Value::as_u64)?;
         Some(FailedCheck {
             index: usize::try_from(index).ok()?,
-            key: json::one_of(text("key"), text("key64"))??,
+            key: json::read_pair(text("key"), text("key64"))??,
             current_revision: answer.current_revision(),
         })
         .filter(|_| self.is_precondition_failed())
     }
 }
 
-/// What an answer says of so many operations.
+/// Returns the result of a transaction with this number of operations, if the document has one for each.
 pub(super) fn read(document: TxnResponse<'_>, count: usize) -> Option<TxnResult> {
     let results = document.results.into_iter().map(|done| {
         Some(OpResult {
@@ -132,14 +133,14 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_result_for_each_operation_is_none() {
-        let of = |text: &str, count| read(serde_json::from_str(text).unwrap(), count);
+        let result = |text: &str, count| read(serde_json::from_str(text).unwrap(), count);
         let one = r#"{"revision":7,"results":[{"revision":7,"existed":true,"value":"-3"}]}"#;
-        let result = of(one, 1).unwrap();
-        assert_eq!(result.results[0].value, Some(-3));
-        assert_eq!(result.revision, Some(Revision::new(7)));
-        assert_eq!(of(one, 2), None);
-        assert_eq!(of(r#"{"revision":null,"results":[]}"#, 1), None);
-        let odd = r#"{"revision":7,"results":[{"revision":7,"existed":true,"value":"x"}]}"#;
-        assert_eq!(of(odd, 1), None);
+        let parsed = result(one, 1).unwrap();
+        assert_eq!(parsed.results[0].value, Some(-3));
+        assert_eq!(parsed.revision, Some(Revision::new(7)));
+        assert_eq!(result(one, 2), None);
+        assert_eq!(result(r#"{"revision":null,"results":[]}"#, 1), None);
+        let invalid = r#"{"revision":7,"results":[{"revision":7,"existed":true,"value":"x"}]}"#;
+        assert_eq!(result(invalid, 1), None);
     }
 }

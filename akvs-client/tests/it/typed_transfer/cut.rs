@@ -141,6 +141,6 @@ fn an_answer_without_an_item_for_each_key_is_an_error() {
     block_on(async {
         assert_eq!(namespace.get_many_bytes(["a"]).await.unwrap(), [None]);
         let error = namespace.get_many_bytes(["a", "b"]).await.unwrap_err();
-        assert_eq!(error.to_string(), "the values cannot be read");
+        assert_eq!(error.to_string(), "invalid answer: cannot read the values");
     });
 }
