@@ -1,33 +1,37 @@
-//! Tells the program what it is built from, and for what: the commit that `AKVS_COMMIT` names, else git, with the date
-//! that `SOURCE_DATE_EPOCH` says, else git; the target; and the engine's version. What nobody knows is `unknown`.
+//! The build info of the program: commit, date, target and engine version, as variables of the compilation.
+//!
+//! The commit is that of `AKVS_COMMIT` or else of git, the date that of `SOURCE_DATE_EPOCH` or else of the commit. A
+//! missing value is `unknown`.
 
 use std::path::Path;
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // Not with the prefix of settings: `cargo run` hands them to the program as well, which would take them for some.
-    let commit = given("AKVS_COMMIT").or_else(checked_out);
-    tell("BUILT_COMMIT", commit);
+    // Without the prefix AKVS_: `cargo run` passes them to the program too, which would read them as settings.
+    set("BUILT_COMMIT", variable("AKVS_COMMIT").or_else(head_commit));
     // Seconds since 1970.
-    let date = given("SOURCE_DATE_EPOCH").or_else(committed);
-    tell("BUILT_DATE", date);
-    tell("BUILT_TARGET", std::env::var("TARGET").ok());
-    tell("BUILT_ENGINE", engine());
+    set(
+        "BUILT_DATE",
+        variable("SOURCE_DATE_EPOCH").or_else(head_date),
+    );
+    set("BUILT_TARGET", std::env::var("TARGET").ok());
+    set("BUILT_ENGINE", engine());
 }
 
-fn tell(name: &str, value: Option<String>) {
+/// Sets a variable of the compilation.
+fn set(name: &str, value: Option<String>) {
     let value = value.unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env={name}={value}");
 }
 
-/// What the environment says, if it says something.
-fn given(name: &str) -> Option<String> {
+/// Returns a variable of the environment, if it is set and not empty.
+fn variable(name: &str) -> Option<String> {
     println!("cargo::rerun-if-env-changed={name}");
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The disk engine's library and its version, as they are locked.
+/// Returns the library of the disk engine with its version in Cargo.lock.
 fn engine() -> Option<String> {
     const LOCK: &str = "Cargo.lock";
     if Path::new(LOCK).exists() {
@@ -39,24 +43,23 @@ fn engine() -> Option<String> {
     Some(format!("fjall {}", version.trim_end_matches('"')))
 }
 
-/// The commit that is checked out.
-fn checked_out() -> Option<String> {
-    in_checkout()?;
+/// Returns the commit of the checkout.
+fn head_commit() -> Option<String> {
+    rerun_at_commits()?;
     git(&["rev-parse", "HEAD"])
 }
 
-/// When it was committed.
-fn committed() -> Option<String> {
-    in_checkout()?;
+/// Returns the date of that commit.
+fn head_date() -> Option<String> {
+    rerun_at_commits()?;
     git(&["log", "--max-count=1", "--format=%ct"])
 }
 
-/// Whether these files are git's at all, since an unpacked archive may lie in another's checkout; another commit then
-/// has the build be done again.
-fn in_checkout() -> Option<()> {
+/// Makes Cargo run this script again at another commit. Returns `None` if git does not track these files, such as those
+/// of an archive that was unpacked in another repository.
+fn rerun_at_commits() -> Option<()> {
     git(&["ls-files", "--error-unmatch", "Cargo.toml"])?;
-    // What changes with the commit, and nothing that changes without it. A file that is not there would always count
-    // as changed.
+    // Only files that change with the commit. Cargo treats a missing file as changed.
     let branch = git(&["symbolic-ref", "--quiet", "HEAD"]);
     for name in [
         Some("HEAD".to_owned()),
