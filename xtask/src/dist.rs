@@ -1,8 +1,10 @@
-//! `cargo xtask dist`: a release as one file: a static program, its documents, and the description of its build.
+//! `cargo xtask dist`: builds a release: a tarball and a Debian package with a static program, its documents and its
+//! bill of materials.
 //!
-//! It owns the order of the steps and what the checks know of a release; each step is in a file of its own. It
-//! publishes nothing and writes below `target/dist`. Invariant: the same commit and tools give the same bytes, wherever
-//! the checkout, the packages and the build are.
+//! It owns the order of the steps; each step is in a file of its own. It publishes nothing and writes below
+//! `target/dist`. Invariant: the same commit and toolchain give the same bytes, in any directory. That invariant is why
+//! cargo-dist is not used: it packs a build for installers and a GitHub workflow of its own, and does not make archives
+//! reproducible.
 
 mod build;
 mod build_info;
@@ -23,33 +25,33 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 
-use self::build_info::Origin;
-pub(crate) use self::paths::Place;
+use self::build_info::BuildInfo;
+pub(crate) use self::paths::BuildPaths;
 use crate::shell::{Result, timed};
 
-/// The target of releases: any Linux, as only the kernel is needed.
+/// The target of releases: it runs on any Linux distribution.
 const TARGET: &str = "x86_64-unknown-linux-musl";
-/// The profile that builds fastest, for the checks alone.
+/// The profile that builds fastest, only for the checks.
 const QUICK: &str = "quick";
 
-/// A release as its checks know it.
+/// A release that was built.
 pub(crate) struct Release {
     /// The version in Cargo.toml.
     pub(crate) version: String,
     /// The target.
     pub(crate) target: String,
-    /// Its files, as in the tarball.
+    /// The directory with its files, as in the tarball.
     pub(crate) folder: PathBuf,
     /// The tarball; its checksum is in a file next to it.
     pub(crate) tarball: PathBuf,
-    /// The checkout that it was built from.
-    pub(crate) place: Place,
-    /// The date of all its files, in seconds since 1970.
+    /// The directories of the build.
+    pub(crate) paths: BuildPaths,
+    /// The date of all files, in seconds since 1970.
     pub(crate) epoch: u64,
 }
 
 impl Release {
-    /// Returns the name of its folder, with which the names of its files begin.
+    /// Returns its name: that of its directory, and the prefix of its files' names.
     pub(crate) fn name(&self) -> String {
         name(&self.version, &self.target)
     }
@@ -71,8 +73,8 @@ pub(crate) struct Args {
 
 /// Builds a release and packs it.
 pub(crate) fn dist(args: &Args) -> Result {
-    let place = Place::here()?;
-    let release = release(&place, &args.profile)?;
+    let paths = BuildPaths::current()?;
+    let release = release(&paths, &args.profile)?;
     if args.check {
         checks::check(&release)?;
     }
@@ -91,31 +93,31 @@ pub(crate) fn dist_if_possible() -> Result {
         eprintln!("skipped the check of a release: {missing}");
         return Ok(());
     }
-    let release = release(&Place::here()?, QUICK)?;
+    let release = release(&BuildPaths::current()?, QUICK)?;
     checks::check(&release)
 }
 
-/// Builds in a place and packs the result.
-pub(crate) fn release(place: &Place, profile: &str) -> Result<Release> {
+/// Builds a release in these directories and packs it.
+pub(crate) fn release(paths: &BuildPaths, profile: &str) -> Result<Release> {
     tools::provide()?;
-    let origin = Origin::of(place)?;
-    let program = build::build(place, &origin, profile)?;
-    let parts = layout::parts(place, &origin, &program)?;
-    let dist = place.target.join("dist");
+    let build_info = BuildInfo::read(paths)?;
+    let program = build::build(paths, &build_info, profile)?;
+    let entries = layout::entries(paths, &build_info, &program)?;
+    let dist = paths.target.join("dist");
     fs::create_dir_all(&dist)?;
-    let name = name(&origin.version, TARGET);
+    let name = name(&build_info.version, TARGET);
     let release = Release {
         folder: dist.join(&name),
         tarball: dist.join(format!("{name}.tar.gz")),
-        version: origin.version.clone(),
+        version: build_info.version.clone(),
         target: TARGET.to_owned(),
-        place: place.clone(),
-        epoch: origin.epoch,
+        paths: paths.clone(),
+        epoch: build_info.epoch,
     };
-    layout::write(&release.folder, &parts)?;
-    pack::write(&release.tarball, &name, &parts, origin.epoch)?;
-    let bill = dist.join(format!("{name}.cdx.json"));
-    fs::copy(release.folder.join(layout::BILL), bill)?;
+    layout::write(&release.folder, &entries)?;
+    pack::write(&release.tarball, &name, &entries, build_info.epoch)?;
+    let sbom = dist.join(format!("{name}.cdx.json"));
+    fs::copy(release.folder.join(layout::SBOM), sbom)?;
     deb::write(&release)?;
     Ok(release)
 }
@@ -130,7 +132,7 @@ mod tests {
     use crate::shell::parse;
 
     #[test]
-    fn a_release_is_checked_and_built_twice_on_request() {
+    fn the_checks_and_the_second_build_are_optional() {
         let args = |line: &str| {
             let args: Args = parse(line).unwrap();
             (args.profile, args.check, args.once)

@@ -102,14 +102,14 @@ fn run_target(fuzzer: &Path, folder: &Path, target: &str, seconds: u32) -> Resul
 
 /// Prints the number of runs, or the input that failed.
 fn report(target: &str, output: &Output) -> Result {
-    let told = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        let lines: Vec<&str> = told.lines().collect();
+        let lines: Vec<&str> = stderr.lines().collect();
         let last = lines.len().saturating_sub(30);
         eprintln!("{}", lines[last..].join("\n"));
         return Err(format!("fuzzing `{target}` failed; the lines above name the input").into());
     }
-    let done = told
+    let done = stderr
         .lines()
         .rev()
         .find(|line| line.contains("DONE"))

@@ -84,12 +84,12 @@ fn refusal(package: &Package, allowed: &[Licensee]) -> Option<String> {
         return Some("is not from the package registry".to_owned());
     }
     match &package.license {
-        Some(licence) => judge(licence, allowed).err(),
+        Some(licence) => check_licence(licence, allowed).err(),
         None => Some("states no licence".to_owned()),
     }
 }
 
-fn judge(licence: &str, allowed: &[Licensee]) -> std::result::Result<(), String> {
+fn check_licence(licence: &str, allowed: &[Licensee]) -> std::result::Result<(), String> {
     // Lenient, because old crates write `MIT/Apache-2.0`.
     let expression = Expression::parse_mode(licence, ParseMode::LAX)
         .map_err(|error| format!("`{licence}`: {error}"))?;
@@ -109,18 +109,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_expression_needs_what_it_says() {
+    fn alternatives_need_one_allowed_licence_and_conjunctions_all() {
         let list = allowed("[licenses]\nallow = ['MIT', 'Apache-2.0']").unwrap();
-        for taken in [
+        for accepted in [
             "MIT",
             "MIT/Apache-2.0",
             "GPL-3.0 OR MIT",
             "MIT AND Apache-2.0",
         ] {
-            assert_eq!(judge(taken, &list), Ok(()), "{taken}");
+            assert_eq!(check_licence(accepted, &list), Ok(()), "{accepted}");
         }
         for refused in ["GPL-3.0-only", "MIT AND MPL-2.0", "no such licence", ""] {
-            assert!(judge(refused, &list).is_err(), "{refused}");
+            assert!(check_licence(refused, &list).is_err(), "{refused}");
         }
     }
 

@@ -38,7 +38,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 
 /// The number of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Effort {
+struct RequestCount {
     /// Requests for each operation.
     examples: u32,
     /// Whether they are the same in each run.
@@ -46,7 +46,7 @@ struct Effort {
 }
 
 /// A few requests, the same in each run: for each change.
-const BRIEF: Effort = Effort {
+const BRIEF: RequestCount = RequestCount {
     examples: 5,
     is_repeatable: true,
 };
@@ -60,8 +60,8 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    fn effort(&self) -> Effort {
-        self.examples.map_or(BRIEF, |examples| Effort {
+    fn count(&self) -> RequestCount {
+        self.examples.map_or(BRIEF, |examples| RequestCount {
             examples: examples.get(),
             is_repeatable: false,
         })
@@ -70,9 +70,9 @@ impl Args {
 
 /// Checks the document, the server and clients generated from the document.
 pub(crate) fn openapi(args: &Args) -> Result {
-    let effort = args.effort();
+    let count = args.count();
     match (Python::provide()?, Node::provide()?) {
-        (Some(python), Some(node)) => check(&python, Some(&node), effort),
+        (Some(python), Some(node)) => check(&python, Some(&node), count),
         _ => Err("the tools that check the document are missing, the lines above say why".into()),
     }
 }
@@ -85,11 +85,11 @@ pub(crate) fn openapi_if_possible() -> Result {
     }
 }
 
-fn check(python: &Python, node: Option<&Node>, effort: Effort) -> Result {
+fn check(python: &Python, node: Option<&Node>, count: RequestCount) -> Result {
     let binary = build()?;
     let folder = tempfile::tempdir()?;
-    let document = check_open((python, node), &binary, folder.path(), effort)?;
-    check_closed(python, &binary, folder.path(), &document, effort)
+    let document = check_open((python, node), &binary, folder.path(), count)?;
+    check_closed(python, &binary, folder.path(), &document, count)
 }
 
 /// Checks the document, a server that requires no token, and generated clients.
@@ -97,7 +97,7 @@ fn check_open(
     (python, node): (&Python, Option<&Node>),
     binary: &Path,
     folder: &Path,
-    effort: Effort,
+    count: RequestCount,
 ) -> Result<String> {
     let server = Server::start(binary, folder, &[MEMORY])?;
     let document = fetch(&server.address)?;
@@ -110,7 +110,7 @@ fn check_open(
         python,
         &path,
         (&server.address, "none"),
-        effort,
+        count,
     )?)?;
     Ok(document)
 }
@@ -121,7 +121,7 @@ fn check_closed(
     binary: &Path,
     folder: &Path,
     document: &str,
-    effort: Effort,
+    count: RequestCount,
 ) -> Result {
     // This server requires a token; only then is a request without one an error.
     let closed = document.replacen(OPEN, CLOSED, 1);
@@ -141,8 +141,8 @@ fn check_closed(
     let reader = make(&["some", "--rights", "read", "--namespace", "r*"])?;
     let server = Server::start(binary, folder, &settings)?;
     for token in [&admin, &reader] {
-        let mut command = schemathesis(python, &path, (&server.address, token), effort)?;
-        if effort.is_repeatable {
+        let mut command = schemathesis(python, &path, (&server.address, token), count)?;
+        if count.is_repeatable {
             // The other phases need no token.
             command.args(["--phases", "fuzzing"]);
         }
@@ -185,7 +185,7 @@ fn schemathesis(
     python: &Python,
     document: &Path,
     (address, token): (&str, &str),
-    effort: Effort,
+    count: RequestCount,
 ) -> Result<Command> {
     let folder = document.parent().ok_or("a document in no folder")?;
     let hooks = root().join("xtask/openapi/hooks.py");
@@ -203,9 +203,9 @@ fn schemathesis(
         .args(["--config-file", "config.toml", "run"])
         .arg(document);
     command.args(["--url", &format!("http://{address}")]);
-    command.args(["--max-examples", &effort.examples.to_string()]);
+    command.args(["--max-examples", &count.examples.to_string()]);
     command.arg("--no-color");
-    match effort.is_repeatable {
+    match count.is_repeatable {
         true => command.arg("--generation-deterministic"),
         false => command.args(["--generation-database", "none"]),
     };
@@ -219,9 +219,9 @@ mod tests {
 
     #[test]
     fn the_number_of_requests_can_be_set() {
-        let effort = |line: &str| parse::<Args>(line).map(|args| args.effort());
-        assert_eq!(effort(""), Some(BRIEF));
-        let effort = effort("--examples 7").unwrap();
-        assert_eq!((effort.examples, effort.is_repeatable), (7, false));
+        let count = |line: &str| parse::<Args>(line).map(|args| args.count());
+        assert_eq!(count(""), Some(BRIEF));
+        let count = count("--examples 7").unwrap();
+        assert_eq!((count.examples, count.is_repeatable), (7, false));
     }
 }

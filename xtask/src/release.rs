@@ -2,7 +2,8 @@
 //!
 //! It owns the order of the steps. Everything happens in a clone; the commit and the tag are added to the checkout only
 //! after all of it succeeded. It pushes and publishes nothing. Invariant: a failed release leaves the checkout
-//! unchanged, and no tag is on a commit whose checks failed.
+//! unchanged, and no tag is on a commit whose checks failed. cargo-release is not used: it commits in the checkout
+//! before its hooks, publishes to a registry, which AKVS does not, and takes minutes to compile.
 
 mod changelog;
 mod manifest;
@@ -14,19 +15,20 @@ use std::time::SystemTime;
 use clap::Args as ClapArgs;
 
 use self::scratch::Scratch;
-use crate::dist::Place;
+use crate::dist::BuildPaths;
 use crate::shell::{Result, read, run};
 
 const CHANGELOG: &str = "CHANGELOG.md";
 
-/// The extent of a release.
+/// The steps of a release that are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extent {
+enum Mode {
     /// Check the tree and show the commit, without checks and builds.
     Plan,
     /// All but the commit and the tag.
     DryRun,
-    All,
+    /// All.
+    Full,
 }
 
 /// A version that can be released.
@@ -56,69 +58,69 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    fn extent(&self) -> Extent {
+    fn mode(&self) -> Mode {
         if self.plan {
-            Extent::Plan
+            Mode::Plan
         } else if self.dry_run {
-            Extent::DryRun
+            Mode::DryRun
         } else {
-            Extent::All
+            Mode::Full
         }
     }
 }
 
 /// Releases a version.
 pub(crate) fn release(args: &Args) -> Result {
-    let place = Place::here()?;
-    release_in(&place, &args.version, args.extent(), &today())
+    let paths = BuildPaths::current()?;
+    release_in(&paths, &args.version, args.mode(), &today())
 }
 
-/// The date of today, such as 2026-01-31.
+/// Returns the date of today, such as 2026-01-31.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the day of a release is the system's to say; the server's clock is not involved"
+    reason = "the date of a release is that of the system; the server's clock is not involved"
 )]
 fn today() -> String {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     now.split('T').next().unwrap_or_default().to_owned()
 }
 
-fn release_in(place: &Place, version: &str, extent: Extent, today: &str) -> Result {
-    let release = judge(place, version, today)?;
-    let scratch = Scratch::clone(place, &release)?;
+fn release_in(paths: &BuildPaths, version: &str, mode: Mode, today: &str) -> Result {
+    let release = prepare(paths, version, today)?;
+    let scratch = Scratch::clone(paths, &release)?;
     scratch.commit(&release)?;
     println!(
         "{}",
-        read(&mut scratch.place.git(&["show", "--stat", "HEAD"]))?
+        read(&mut scratch.paths.git(&["show", "--stat", "HEAD"]))?
     );
-    if extent == Extent::Plan {
+    if mode == Mode::Plan {
         println!(
             "planned: {} with these notes\n\n{}",
             release.tag, release.notes
         );
         return Ok(());
     }
-    // Of the version commit: earlier checks were of another version.
-    run(&mut scratch.place.cargo(&["xtask", "ci"]))?;
-    run(&mut scratch.place.cargo(&["xtask", "dist", "--check"]))?;
+    // Earlier checks were of another version.
+    run(&mut scratch.paths.cargo(&["xtask", "ci"]))?;
+    run(&mut scratch.paths.cargo(&["xtask", "dist", "--check"]))?;
     scratch.tag(&release)?;
     let (tag, branch) = (&release.tag, &release.branch);
-    if extent == Extent::DryRun {
-        println!("tried: {tag} on {branch} would be there now; nothing was changed");
+    if mode == Mode::DryRun {
+        println!("dry run: {tag} on {branch} would be created; nothing was changed");
         return Ok(());
     }
-    scratch.bring_over(place, &release)?;
-    println!("released: {tag} is on {branch}; to publish it: git push origin {branch} {tag}");
+    scratch.apply(paths, &release)?;
+    println!("released: {tag} is on {branch}; to publish it: git push build_info {branch} {tag}");
     Ok(())
 }
 
-/// Checks that the version can be released, as far as can be known before the build.
-fn judge(place: &Place, version: &str, today: &str) -> Result<Release> {
-    let manifest = std::fs::read_to_string(place.checkout.join(manifest::PATH))?;
+/// Checks that the version can be released, as far as that is known before the build.
+fn prepare(paths: &BuildPaths, version: &str, today: &str) -> Result<Release> {
+    let manifest = std::fs::read_to_string(paths.checkout.join(manifest::PATH))?;
     let version = version::next(manifest::version(&manifest)?, version)?;
     let tag = format!("v{version}");
     let git = |arguments: &[&str]| -> Result<String> {
-        Ok(read(&mut place.git(arguments))?.trim().to_owned())
+        Ok(read(&mut paths.git(arguments))?.trim().to_owned())
     };
     let branch = git(&["branch", "--show-current"])?;
     if branch.is_empty() {
@@ -131,7 +133,7 @@ fn judge(place: &Place, version: &str, today: &str) -> Result<Release> {
     if !git(&["tag", "--list", &tag])?.is_empty() {
         return Err(format!("tag {tag} exists").into());
     }
-    let changelog = std::fs::read_to_string(place.checkout.join(CHANGELOG))
+    let changelog = std::fs::read_to_string(paths.checkout.join(CHANGELOG))
         .map_err(|error| format!("{CHANGELOG}: {error}"))?;
     let dated = changelog::dated(&changelog, &version, today)
         .map_err(|error| format!("{CHANGELOG}: {error}"))?;
@@ -139,7 +141,7 @@ fn judge(place: &Place, version: &str, today: &str) -> Result<Release> {
         version,
         tag,
         notes: dated.notes,
-        changelog: dated.whole,
+        changelog: dated.changelog,
         branch,
         head: git(&["rev-parse", "HEAD"])?,
     })

@@ -1,57 +1,57 @@
-//! The static program, built so that it does not show where.
+//! The build of the static program.
 //!
-//! Owns the compilers' flags. Invariant: none of the folders of a place is in the program: they have fixed names there
-//! instead, in Rust as in C.
+//! It owns the compilers' flags. Invariant: the program contains no path of the build; Rust and C code have fixed names
+//! for its directories.
 
 use std::path::{Path, PathBuf};
 
-use super::build_info::Origin;
-use super::{Place, TARGET};
+use super::build_info::BuildInfo;
+use super::{BuildPaths, TARGET};
 use crate::shell::{Result, program, read, run_as};
 
-/// What cc-rs calls the target's C flags, the general ones besides.
+/// The variable of cc-rs for the C flags of the target, and its other variables for C flags.
 const C_FLAGS: &str = "CFLAGS_x86_64_unknown_linux_musl";
 const OTHER_C_FLAGS: &[&str] = &[
     "CFLAGS",
     "TARGET_CFLAGS",
     "CFLAGS_x86_64-unknown-linux-musl",
 ];
-/// What separates the flags of CARGO_ENCODED_RUSTFLAGS.
+/// The separator of the flags in CARGO_ENCODED_RUSTFLAGS.
 const SEPARATOR: &str = "\x1f";
 
-/// Builds the program with a profile of Cargo.toml, and says where it is.
-pub(super) fn build(place: &Place, origin: &Origin, profile: &str) -> Result<PathBuf> {
-    let names = names(place)?;
-    let rust: Vec<String> = names.iter().map(|name| name.of_rust()).collect();
-    let c: Vec<String> = names.iter().map(Name::of_c).collect();
-    let mut build = place.cargo(&["build", "--locked", "--package", "akvs", "--bin", "akvs"]);
+/// Builds the program with a profile of Cargo.toml; returns its path.
+pub(super) fn build(paths: &BuildPaths, build_info: &BuildInfo, profile: &str) -> Result<PathBuf> {
+    let remaps = remaps(paths)?;
+    let rust: Vec<String> = remaps.iter().map(Remap::rust_flag).collect();
+    let c: Vec<String> = remaps.iter().map(Remap::c_flag).collect();
+    let mut build = paths.cargo(&["build", "--locked", "--package", "akvs", "--bin", "akvs"]);
     build.args(["--target", TARGET, "--profile", profile]);
     for name in OTHER_C_FLAGS {
         build.env_remove(name);
     }
     build
-        .env("AKVS_COMMIT", &origin.commit)
-        .env("SOURCE_DATE_EPOCH", origin.epoch.to_string())
+        .env("AKVS_COMMIT", &build_info.commit)
+        .env("SOURCE_DATE_EPOCH", build_info.epoch.to_string())
         .env("CARGO_ENCODED_RUSTFLAGS", rust.join(SEPARATOR))
         .env("CC_SHELL_ESCAPED_FLAGS", "1")
         .env(C_FLAGS, c.join(" "));
-    // All else that is set would fill the screen.
+    // The variables would fill the screen.
     run_as(
         &format!("cargo build --package akvs --target {TARGET} --profile {profile}"),
         &mut build,
     )?;
     let folder = if profile == "dev" { "debug" } else { profile };
-    Ok(place.target.join(TARGET).join(folder).join("akvs"))
+    Ok(paths.target.join(TARGET).join(folder).join("akvs"))
 }
 
-/// A folder, and what it is called in the program.
-struct Name {
+/// A directory, and its name in the program.
+struct Remap {
     folder: PathBuf,
     name: String,
 }
 
-impl Name {
-    fn of_rust(&self) -> String {
+impl Remap {
+    fn rust_flag(&self) -> String {
         format!(
             "--remap-path-prefix={}={}",
             self.folder.display(),
@@ -59,7 +59,7 @@ impl Name {
         )
     }
 
-    fn of_c(&self) -> String {
+    fn c_flag(&self) -> String {
         format!(
             "'-ffile-prefix-map={}={}'",
             self.folder.display(),
@@ -68,24 +68,24 @@ impl Name {
     }
 }
 
-/// The folders that compilers see; the last that fits counts.
-fn names(place: &Place) -> Result<Vec<Name>> {
+/// Returns the directories that compilers see; the last that matches a path counts.
+fn remaps(paths: &BuildPaths) -> Result<Vec<Remap>> {
     let sysroot = read(&mut program("rustc", &["--print", "sysroot"]))?;
     let version = read(&mut program("rustc", &["--version", "--verbose"]))?;
     let commit = version
         .lines()
         .find_map(|line| line.strip_prefix("commit-hash: "))
-        .ok_or("rustc does not say its commit")?;
-    let name = |folder: &Path, name: &str| Name {
+        .ok_or("rustc --version --verbose has no commit-hash")?;
+    let remap = |folder: &Path, name: &str| Remap {
         folder: folder.to_owned(),
         name: name.to_owned(),
     };
     Ok(vec![
-        name(&place.checkout, "/akvs"),
-        name(&place.cargo_home, "/cargo"),
-        name(&place.target, "/target"),
-        // With its sources installed, the standard library's paths would be those of this machine.
-        name(
+        remap(&paths.checkout, "/akvs"),
+        remap(&paths.cargo_home, "/cargo"),
+        remap(&paths.target, "/target"),
+        // If its sources are installed, the standard library has paths of this machine.
+        remap(
             &Path::new(sysroot.trim()).join("lib/rustlib/src/rust"),
             &format!("/rustc/{commit}"),
         ),

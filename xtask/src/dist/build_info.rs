@@ -1,65 +1,65 @@
-//! What a release is made of: version, commit and date, which all of its files agree on.
+//! The build info of a release: version, commit and date.
 //!
-//! The date is the commit's, so that a release built later is the same. Does not judge whether this should be released.
+//! It owns their sources: Cargo.toml, git, or the environment. Invariant: the date is that of the commit, so that a
+//! later build of the commit is the same.
 
 use std::env;
 
-use super::Place;
+use super::BuildPaths;
 use crate::shell::{Result, read};
 
-/// What marks a commit whose checkout had other files, too.
+/// The mark of a commit whose checkout has uncommitted changes.
 const DIRTY: &str = "-dirty";
 
-/// Version, commit and date.
+/// The build info of a release.
 #[derive(Debug)]
-pub(super) struct Origin {
+pub(super) struct BuildInfo {
     pub(super) version: String,
     pub(super) commit: String,
     /// The date, in seconds since 1970.
     pub(super) epoch: u64,
 }
 
-impl Origin {
-    /// What a checkout says, unless the environment says otherwise: where there is no git, only that can.
-    pub(super) fn of(place: &Place) -> Result<Origin> {
-        let given = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let commit = given("AKVS_COMMIT").map_or_else(|| commit(place), Ok)?;
-        let date = given("SOURCE_DATE_EPOCH").map_or_else(|| date(place), Ok)?;
-        Ok(Origin {
-            version: version(place)?,
+impl BuildInfo {
+    /// Reads the info of a checkout; the environment overrides git.
+    pub(super) fn read(paths: &BuildPaths) -> Result<BuildInfo> {
+        let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let commit = variable("AKVS_COMMIT").map_or_else(|| commit(paths), Ok)?;
+        let date = variable("SOURCE_DATE_EPOCH").map_or_else(|| date(paths), Ok)?;
+        Ok(BuildInfo {
+            version: version(paths)?,
             commit,
             epoch: date
                 .trim()
                 .parse()
-                .map_err(|_| format!("the date `{date}` is no count of seconds since 1970"))?,
+                .map_err(|_| format!("invalid date \"{date}\": expected seconds since 1970"))?,
         })
     }
 
-    /// Whether the commit alone does not say what the release is made of.
+    /// Returns whether the checkout has changes that are not in the commit.
     pub(super) fn is_dirty(&self) -> bool {
         self.commit.ends_with(DIRTY)
     }
 }
 
-fn version(place: &Place) -> Result<String> {
-    let metadata = place.metadata()?;
-    let ours = metadata
+fn version(paths: &BuildPaths) -> Result<String> {
+    let metadata = paths.metadata()?;
+    let akvs = metadata
         .packages
         .iter()
         .find(|package| package.name == "akvs" && package.source.is_none());
-    Ok(ours.ok_or("there is no package akvs")?.version.to_string())
+    Ok(akvs.ok_or("there is no package akvs")?.version.to_string())
 }
 
-fn commit(place: &Place) -> Result<String> {
-    let commit = read(&mut place.git(&["rev-parse", "HEAD"]))
-        .map_err(|error| format!("{error}; without git, AKVS_COMMIT has to say the commit"))?;
-    let changes = read(&mut place.git(&["status", "--porcelain"]))?;
+fn commit(paths: &BuildPaths) -> Result<String> {
+    let commit = read(&mut paths.git(&["rev-parse", "HEAD"]))
+        .map_err(|error| format!("{error}; without git, set AKVS_COMMIT"))?;
+    let changes = read(&mut paths.git(&["status", "--porcelain"]))?;
     let mark = if changes.is_empty() { "" } else { DIRTY };
     Ok(format!("{}{mark}", commit.trim()))
 }
 
-fn date(place: &Place) -> Result<String> {
-    read(&mut place.git(&["show", "--no-patch", "--format=%ct", "HEAD"])).map_err(|error| {
-        format!("{error}; without git, SOURCE_DATE_EPOCH has to say the date").into()
-    })
+fn date(paths: &BuildPaths) -> Result<String> {
+    read(&mut paths.git(&["show", "--no-patch", "--format=%ct", "HEAD"]))
+        .map_err(|error| format!("{error}; without git, set SOURCE_DATE_EPOCH").into())
 }

@@ -19,27 +19,27 @@ use crate::shell::{Result, timed};
 type Check = fn(&Release) -> Result;
 
 const CHECKS: &[(&str, Check)] = &[
-    ("what is in the tarball", tarball::check),
-    ("completions, manual and bill", texts::check),
-    ("the units for systemd", unit::check),
-    ("unpacked anywhere", unpacked::check),
-    ("in an empty root", empty_root::check),
+    ("the contents of the tarball", tarball::check),
+    ("completions, manual and bill of materials", texts::check),
+    ("the systemd units", unit::check),
+    ("the unpacked release", unpacked::check),
+    ("the program in an empty root", empty_root::check),
     ("the Debian package", deb::check),
-    ("the container's image", image::check),
+    ("the container image", image::check),
 ];
 
 /// Runs all checks in order.
 pub(super) fn check(release: &Release) -> Result {
-    for (what, check) in CHECKS {
-        timed(what, || check(release))?;
+    for (name, check) in CHECKS {
+        timed(name, || check(release))?;
     }
     Ok(())
 }
 
 /// Returns an error that shows the value if a condition does not hold.
-fn expect(what: &str, found: &str, is_good: impl Fn(&str) -> bool) -> Result {
-    match is_good(found) {
+fn expect(name: &str, found: &str, condition: impl Fn(&str) -> bool) -> Result {
+    match condition(found) {
         true => Ok(()),
-        false => Err(format!("{what}: unexpected: {found}").into()),
+        false => Err(format!("{name}: unexpected: {found}").into()),
     }
 }

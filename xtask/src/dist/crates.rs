@@ -1,6 +1,6 @@
-//! The crates that are linked into the program: those of the target, no tools of the build.
+//! The crates that are linked into the program: not build dependencies, procedural macros, nor crates of other targets.
 //!
-//! Owns which they are and what Cargo knows of them. Does not judge licences: `cargo xtask licences` does.
+//! It owns their selection and what Cargo knows of them. It does not check licences: `cargo xtask licences` does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use cargo_metadata::{DependencyKind, Metadata, Package, PackageId};
 
-use super::{Place, TARGET};
+use super::{BuildPaths, TARGET};
 use crate::shell::{Result, read};
 
-/// What is linked, sorted by name and version.
+/// The linked crates, sorted by name and version.
 pub(super) struct Crates(pub(super) Vec<Crate>);
 
 /// A crate.
@@ -20,20 +20,20 @@ pub(super) struct Crate {
     pub(super) version: String,
     /// An SPDX expression.
     pub(super) licence: Option<String>,
-    /// Its sources.
+    /// The directory of its sources.
     pub(super) folder: PathBuf,
-    /// The SHA-256 of the package that it came in; none of our own.
+    /// The SHA-256 of its package; `None` for crates of the workspace.
     pub(super) checksum: Option<String>,
-    /// Those that it is linked with, by their places in the list.
-    pub(super) needs: Vec<usize>,
+    /// The indices of its dependencies in the list.
+    pub(super) dependencies: Vec<usize>,
 }
 
 impl Crates {
-    /// Those of the program in a checkout.
-    pub(super) fn of(place: &Place) -> Result<Crates> {
-        let linked = linked(place)?;
-        let checksums = checksums(&fs::read_to_string(place.checkout.join("Cargo.lock"))?)?;
-        let metadata = place.metadata()?;
+    /// Reads the crates of the program in a checkout.
+    pub(super) fn read(paths: &BuildPaths) -> Result<Crates> {
+        let linked = linked(paths)?;
+        let checksums = checksums(&fs::read_to_string(paths.checkout.join("Cargo.lock"))?)?;
+        let metadata = paths.metadata()?;
         let mut packages: Vec<&Package> = metadata
             .packages
             .iter()
@@ -41,10 +41,11 @@ impl Crates {
             .collect();
         packages.sort_by_key(|package| key(package));
         if packages.len() != linked.len() {
-            return Err("cargo's tree and its metadata disagree on the crates".into());
+            return Err("cargo tree and cargo metadata disagree on the crates".into());
         }
-        let needs = needs(&metadata, &packages);
-        let crates = packages.iter().zip(needs).map(|(package, needs)| {
+        let dependencies = dependencies(&metadata, &packages);
+        let crates = packages.iter().zip(dependencies);
+        let crates = crates.map(|(package, dependencies)| {
             let folder = package.manifest_path.parent();
             Crate {
                 name: package.name.to_string(),
@@ -52,37 +53,37 @@ impl Crates {
                 licence: package.license.clone(),
                 folder: folder.map_or_else(PathBuf::new, |folder| folder.into()),
                 checksum: checksums.get(&key(package)).cloned(),
-                needs,
+                dependencies,
             }
         });
         Ok(Crates(crates.collect()))
     }
 }
 
-/// Name and version: no two crates of ours have both alike.
+/// Name and version, which identify a crate of the program.
 type Key = (String, String);
 
 fn key(package: &Package) -> Key {
     (package.name.to_string(), package.version.to_string())
 }
 
-/// As Cargo's tree tells: its metadata alone would count the features that only our tools and tests turn on.
-fn linked(place: &Place) -> Result<BTreeSet<Key>> {
-    let mut tree = place.cargo(&["tree", "--locked", "--package", "akvs", "--target", TARGET]);
+/// Returns the linked crates by `cargo tree`: `cargo metadata` includes features that only xtask and tests enable.
+fn linked(paths: &BuildPaths) -> Result<BTreeSet<Key>> {
+    let mut tree = paths.cargo(&["tree", "--locked", "--package", "akvs", "--target", TARGET]);
     tree.args(["--edges", "normal,no-proc-macro", "--prefix", "none"]);
     tree.args(["--format", "{p}"]);
-    Ok(read(&mut tree)?.lines().filter_map(key_in).collect())
+    Ok(read(&mut tree)?.lines().filter_map(parse_key).collect())
 }
 
-/// Of a line such as `bytes v1.12.0 (*)`.
-fn key_in(line: &str) -> Option<Key> {
+/// Parses a line such as `bytes v1.12.0 (*)`.
+fn parse_key(line: &str) -> Option<Key> {
     let mut words = line.split_whitespace();
     let name = words.next()?;
     let version = words.next()?.strip_prefix('v')?;
     Some((name.to_owned(), version.to_owned()))
 }
 
-/// The checksums that Cargo.lock pins.
+/// Returns the checksums in Cargo.lock.
 fn checksums(lock: &str) -> Result<BTreeMap<Key, String>> {
     let lock: toml::Table = lock.parse()?;
     let packages = lock.get("package").and_then(toml::Value::as_array);
@@ -97,29 +98,30 @@ fn checksums(lock: &str) -> Result<BTreeMap<Key, String>> {
     Ok(sums.collect())
 }
 
-fn needs(metadata: &Metadata, packages: &[&Package]) -> Vec<Vec<usize>> {
-    let places: BTreeMap<&PackageId, usize> = packages
+/// Returns the indices of each package's linked dependencies.
+fn dependencies(metadata: &Metadata, packages: &[&Package]) -> Vec<Vec<usize>> {
+    let indices: BTreeMap<&PackageId, usize> = packages
         .iter()
         .enumerate()
-        .map(|(at, package)| (&package.id, at))
+        .map(|(index, package)| (&package.id, index))
         .collect();
     let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
-    let mut needs = vec![Vec::new(); packages.len()];
+    let mut dependencies = vec![Vec::new(); packages.len()];
     for node in nodes {
-        let Some(&at) = places.get(&node.id) else {
+        let Some(&index) = indices.get(&node.id) else {
             continue;
         };
         let normal = node.deps.iter().filter(|dependency| {
             let mut kinds = dependency.dep_kinds.iter();
             kinds.any(|kind| kind.kind == DependencyKind::Normal)
         });
-        needs[at] = normal
-            .filter_map(|dependency| places.get(&dependency.pkg).copied())
+        dependencies[index] = normal
+            .filter_map(|dependency| indices.get(&dependency.pkg).copied())
             .collect();
-        needs[at].sort_unstable();
-        needs[at].dedup();
+        dependencies[index].sort_unstable();
+        dependencies[index].dedup();
     }
-    needs
+    dependencies
 }
 
 #[cfg(test)]
@@ -129,28 +131,28 @@ mod tests {
     #[test]
     fn a_line_of_the_tree_names_a_crate() {
         let key = |name: &str, version: &str| Some((name.to_owned(), version.to_owned()));
-        assert_eq!(key_in("bytes v1.12.0"), key("bytes", "1.12.0"));
-        assert_eq!(key_in("bytes v1.12.0 (*)"), key("bytes", "1.12.0"));
-        assert_eq!(key_in("akvs v0.1.0 (a/folder)"), key("akvs", "0.1.0"));
-        assert_eq!(key_in(""), None);
+        assert_eq!(parse_key("bytes v1.12.0"), key("bytes", "1.12.0"));
+        assert_eq!(parse_key("bytes v1.12.0 (*)"), key("bytes", "1.12.0"));
+        assert_eq!(parse_key("akvs v0.1.0 (a/path)"), key("akvs", "0.1.0"));
+        assert_eq!(parse_key(""), None);
     }
 
     #[test]
-    fn what_is_linked_is_what_runs_on_the_target() {
-        let crates = Crates::of(&Place::here().unwrap()).unwrap();
+    fn only_crates_of_the_target_are_linked() {
+        let crates = Crates::read(&BuildPaths::current().unwrap()).unwrap();
         let find = |name: &str| crates.0.iter().find(|one| one.name == name);
         let fjall = find("fjall").unwrap();
         assert!(fjall.checksum.as_ref().is_some_and(|sum| sum.len() == 64));
-        let needed: Vec<&str> = fjall
-            .needs
+        let names: Vec<&str> = fjall
+            .dependencies
             .iter()
-            .map(|&at| crates.0[at].name.as_str())
+            .map(|&index| crates.0[index].name.as_str())
             .collect();
-        assert!(needed.contains(&"lsm-tree"), "{needed:?}");
-        let ours = find("akvs").unwrap();
-        assert_eq!(ours.checksum, None);
-        assert!(!ours.needs.is_empty());
-        // Of a macro, of the tests, of other systems, of the build.
+        assert!(names.contains(&"lsm-tree"), "{names:?}");
+        let akvs = find("akvs").unwrap();
+        assert_eq!(akvs.checksum, None);
+        assert!(!akvs.dependencies.is_empty());
+        // A macro, a dependency of tests, of another system, of a build script, and this crate.
         for other in ["serde_derive", "proptest", "windows-sys", "cc", "xtask"] {
             assert!(find(other).is_none(), "{other}");
         }

@@ -1,8 +1,9 @@
-//! The Debian package: a release's files where Debian has them, and what dpkg has to know of them.
+//! The Debian package: the files of a release at Debian's paths, with the control files.
 //!
-//! Owns which file goes where. What an installation and a removal do, the scripts in `packaging/debian` say. dpkg-deb
-//! packs it, which is on every Debian, and takes a second; a tool of cargo's would first be built for minutes.
-//! Invariant: the same release gives the same bytes.
+//! It owns the paths and the control fields. It does not own the maintainer scripts: `packaging/debian` has them.
+//! Invariant: the same release gives the same bytes. dpkg-deb, Debian's own tool, packs it in a second. cargo-deb is not
+//! used: it takes over a minute to compile, and the settings file, the Debian changelog and the check that the release's
+//! files are packed would remain here; it would save the two tables below.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -14,33 +15,33 @@ use flate2::{Compression, GzBuilder};
 
 use super::Release;
 use super::layout;
-use super::layout::Part;
+use super::layout::Entry;
 use crate::shell::{self, Result, Tool, program, read};
 
 const DPKG: Tool = Tool {
     name: "dpkg",
-    without: "the Debian package will not be made",
+    without: "the Debian package will not be built",
 };
-/// The scripts and texts of the package.
+/// The directory with the scripts and texts of the package.
 const SOURCE: &str = "packaging/debian";
-/// Where the texts go.
+/// The texts and their paths in the package.
 const TEXTS: &[(&str, &str)] = &[
     ("copyright", "usr/share/doc/akvs/copyright"),
     ("lintian-overrides", "usr/share/lintian/overrides/akvs"),
 ];
-/// What dpkg runs.
+/// The maintainer scripts.
 const SCRIPTS: &[&str] = &["postinst", "prerm", "postrm"];
-/// What runs where our releases do.
+/// Debian's name of the release target's architecture.
 const ARCHITECTURE: &str = "amd64";
 const PROGRAM: &str = "usr/bin/akvs";
 const MAN: &str = "usr/share/man/";
 const CHANGELOG: &str = "usr/share/doc/akvs/CHANGELOG.md";
 pub(super) const CONFIG: &str = "etc/akvs/akvs.toml";
-/// The line of the shipped settings that differs.
+/// The line of the shipped settings that the package changes.
 const NO_DATA_DIR: &str = "# data_dir = \"\"\n";
 const DATA_DIR: &str = "data_dir = \"/var/lib/akvs\"\n";
 
-/// What a release has, where it is and where it goes. A folder goes with all its files.
+/// Files of a release and their paths in the package. A path with a trailing slash is a directory with all its files.
 const FILES: &[(&str, &str)] = &[
     ("bin/akvs", PROGRAM),
     ("share/systemd/", "usr/lib/systemd/system/"),
@@ -73,7 +74,7 @@ pub(super) fn path(release: &Release) -> PathBuf {
         .with_file_name(format!("akvs_{version}_{ARCHITECTURE}.deb"))
 }
 
-/// Makes the package of a release; without dpkg it prints a note.
+/// Builds the package of a release; without dpkg it prints a note.
 pub(super) fn write(release: &Release) -> Result {
     if shell::provide(&DPKG) {
         pack(release, &version(&release.version), &path(release))?;
@@ -81,37 +82,37 @@ pub(super) fn write(release: &Release) -> Result {
     Ok(())
 }
 
-/// Makes a package of a release, as if this were its version.
+/// Builds a package of a release with this version.
 pub(super) fn pack(release: &Release, version: &str, deb: &Path) -> Result {
     let epoch = release.epoch;
-    let source = release.place.checkout.join(SOURCE);
+    let source = release.paths.checkout.join(SOURCE);
     let control = fs::read_to_string(source.join("control"))?;
-    let mut parts = files(&release.folder)?;
+    let mut entries = files(&release.folder)?;
     let changelog = changelog(&control, version, epoch)?;
-    parts.push(Part::text(
+    entries.push(Entry::file(
         "usr/share/doc/akvs/changelog.Debian.gz",
         gzip(changelog.as_bytes())?,
     ));
     for (name, path) in TEXTS {
-        parts.push(Part::text(*path, fs::read(source.join(name))?));
+        entries.push(Entry::file(*path, fs::read(source.join(name))?));
     }
-    let control = control_of(&control, version, kib(&parts));
-    parts.push(Part::text("DEBIAN/control", control));
-    parts.push(Part::text("DEBIAN/conffiles", format!("/{CONFIG}\n")));
+    let control = control_file(&control, version, installed_kib(&entries));
+    entries.push(Entry::file("DEBIAN/control", control));
+    entries.push(Entry::file("DEBIAN/conffiles", format!("/{CONFIG}\n")));
     for script in SCRIPTS {
         let bytes = fs::read(source.join(script))?;
-        parts.push(Part {
+        entries.push(Entry {
             mode: 0o755,
-            ..Part::text(format!("DEBIAN/{script}"), bytes)
+            ..Entry::file(format!("DEBIAN/{script}"), bytes)
         });
     }
     let scratch = tempfile::tempdir()?;
     let tree = scratch.path().join("tree");
-    layout::write(&tree, &parts)?;
-    settle(&tree, SystemTime::UNIX_EPOCH + Duration::from_secs(epoch))?;
-    // As the tarball: quickly made, and every dpkg reads it.
-    let how = ["--root-owner-group", "-Zgzip", "-z6", "--build"];
-    let mut build = program("dpkg-deb", &how);
+    layout::write(&tree, &entries)?;
+    set_metadata(&tree, SystemTime::UNIX_EPOCH + Duration::from_secs(epoch))?;
+    // gzip, as for the tarball: it is fast, and every version of dpkg reads it.
+    let arguments = ["--root-owner-group", "-Zgzip", "-z6", "--build"];
+    let mut build = program("dpkg-deb", &arguments);
     build
         .arg(&tree)
         .arg(deb)
@@ -119,33 +120,33 @@ pub(super) fn pack(release: &Release, version: &str, deb: &Path) -> Result {
     read(&mut build).map(drop)
 }
 
-/// A version as Debian orders them: what comes before a release sorts before it.
+/// Returns the Debian version. A pre-release sorts before its release.
 pub(super) fn version(version: &str) -> String {
     format!("{}-1", version.replacen('-', "~", 1))
 }
 
-/// The release's files at their new places.
-fn files(release: &Path) -> Result<Vec<Part>> {
+/// Returns the release's files at their paths in the package.
+fn files(release: &Path) -> Result<Vec<Entry>> {
     let settings = fs::read_to_string(release.join("config/akvs.toml"))?;
-    let mut parts = vec![Part::text(CONFIG, with_data_dir(&settings)?)];
+    let mut entries = vec![Entry::file(CONFIG, with_data_dir(&settings)?)];
     for (from, to) in FILES {
-        parts.extend(layout::taken(release, from, to)?);
+        entries.extend(layout::read(release, from, to)?);
     }
-    for part in &mut parts {
-        if part.path == PROGRAM {
-            part.mode = 0o755;
-        } else if part.path == CHANGELOG {
-            part.path = "usr/share/doc/akvs/changelog.gz".to_owned();
-            part.bytes = gzip(&part.bytes)?;
-        } else if part.path.starts_with(MAN) {
-            part.path.push_str(".gz");
-            part.bytes = gzip(&part.bytes)?;
+    for entry in &mut entries {
+        if entry.path == PROGRAM {
+            entry.mode = 0o755;
+        } else if entry.path == CHANGELOG {
+            entry.path = "usr/share/doc/akvs/changelog.gz".to_owned();
+            entry.bytes = gzip(&entry.bytes)?;
+        } else if entry.path.starts_with(MAN) {
+            entry.path.push_str(".gz");
+            entry.bytes = gzip(&entry.bytes)?;
         }
     }
-    Ok(parts)
+    Ok(entries)
 }
 
-/// The shipped settings, with the data where Debian has such.
+/// Returns the shipped settings with Debian's data directory.
 fn with_data_dir(settings: &str) -> Result<String> {
     match settings.contains(NO_DATA_DIR) {
         true => Ok(settings.replacen(NO_DATA_DIR, DATA_DIR, 1)),
@@ -159,22 +160,23 @@ fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(gzip.finish()?)
 }
 
-/// Returns the control file: the fields of the checkout, and those that only a build knows.
-fn control_of(control: &str, version: &str, installed_kib: u64) -> String {
-    let known = format!(
+/// Returns the control file: the fields in the checkout, and those of the build.
+fn control_file(control: &str, version: &str, installed_kib: u64) -> String {
+    let fields = format!(
         "Version: {version}\nArchitecture: {ARCHITECTURE}\nInstalled-Size: {installed_kib}\n"
     );
     let (package, rest) = control.split_once('\n').unwrap_or((control, ""));
-    format!("{package}\n{known}{rest}")
+    format!("{package}\n{fields}{rest}")
 }
 
-/// About what the files take on a disk.
-fn kib(parts: &[Part]) -> u64 {
-    let sizes = parts.iter().map(|part| part.bytes.len().div_ceil(1_024));
+/// Returns the approximate disk space of the files, in KiB.
+fn installed_kib(entries: &[Entry]) -> u64 {
+    let sizes = entries.iter();
+    let sizes = sizes.map(|entry| entry.bytes.len().div_ceil(1_024));
     sizes.sum::<usize>() as u64
 }
 
-/// The package's own list of changes, which is short: a package is made of a release, and says where to read on.
+/// Returns the Debian changelog, which refers to the changelog of the release.
 fn changelog(control: &str, version: &str, epoch: u64) -> Result<String> {
     let maintainer = control
         .lines()
@@ -186,17 +188,17 @@ fn changelog(control: &str, version: &str, epoch: u64) -> Result<String> {
     );
     let date = read(date.env("LC_ALL", "C"))?;
     Ok(format!(
-        "akvs ({version}) stable; urgency=medium\n\n  * What is new in this release, changelog.gz says.\n\n \
+        "akvs ({version}) stable; urgency=medium\n\n  * New release: see changelog.gz for its changes.\n\n \
          -- {maintainer}  {date}"
     ))
 }
 
-/// Gives everything in a folder its rights, and one date.
-fn settle(folder: &Path, date: SystemTime) -> Result {
+/// Sets the date of all files and directories, and the mode of directories.
+fn set_metadata(folder: &Path, date: SystemTime) -> Result {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         match path.is_dir() {
-            true => settle(&path, date)?,
+            true => set_metadata(&path, date)?,
             false => File::options()
                 .write(true)
                 .open(&path)?
@@ -213,19 +215,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_before_a_release_sorts_before_it() {
+    fn a_pre_release_sorts_before_its_release() {
         assert_eq!(version("1.2.3"), "1.2.3-1");
         assert_eq!(version("1.2.3-rc.1"), "1.2.3~rc.1-1");
         assert_eq!(version("1.2.3-rc-1"), "1.2.3~rc-1-1");
     }
 
     #[test]
-    fn the_data_lies_where_debian_has_such() {
+    fn only_the_data_directory_of_the_settings_changes() {
         let shipped = fs::read_to_string(shell::root().join("config/akvs.toml")).unwrap();
-        let ours = with_data_dir(&shipped).unwrap();
+        let packaged = with_data_dir(&shipped).unwrap();
         let differing: Vec<_> = shipped
             .lines()
-            .zip(ours.lines())
+            .zip(packaged.lines())
             .filter(|(a, b)| a != b)
             .collect();
         assert_eq!(differing, [(NO_DATA_DIR.trim(), DATA_DIR.trim())]);
@@ -233,15 +235,15 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_build_knows_stands_among_the_fields() {
+    fn the_control_file_has_the_fields_of_the_build() {
         assert_eq!(
-            control_of("Package: a\nSection: b\n", "1-1", 7),
+            control_file("Package: a\nSection: b\n", "1-1", 7),
             "Package: a\nVersion: 1-1\nArchitecture: amd64\nInstalled-Size: 7\nSection: b\n"
         );
     }
 
     #[test]
-    fn the_list_of_changes_has_the_form_that_debian_wants() {
+    fn the_changelog_has_debian_s_format() {
         let text = changelog("Package: a\nMaintainer: B <b@c>\n", "1-1", 86_400).unwrap();
         assert!(
             text.starts_with("akvs (1-1) stable; urgency=medium\n\n  * "),

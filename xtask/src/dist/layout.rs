@@ -1,25 +1,25 @@
-//! The parts of a release: each one's path, mode and bytes.
+//! The layout of a release: path, mode and content of each entry.
 //!
-//! Owns the layout. The contents come from the checkout, from the program itself and from the modules next to this one.
-//! Invariants: the parts are sorted by path, and what is staged is what is packed; the pages are at the same places as
-//! in the checkout, so that their links work in both.
+//! It owns the paths. The contents are from the checkout, from the program and from the modules next to this one.
+//! Invariants: entries are sorted by path; pages have the same paths as in the checkout, so that their links work in
+//! both.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::build_info::Origin;
+use super::build_info::BuildInfo;
 use super::crates::Crates;
-use super::{Place, notices, sbom};
-use crate::shell::{Result, program, read};
+use super::{BuildPaths, notices, sbom};
+use crate::shell::{Result, program, read as output};
 
 /// The bill of materials.
-pub(super) const BILL: &str = "share/doc/akvs.cdx.json";
+pub(super) const SBOM: &str = "share/doc/akvs.cdx.json";
 /// The program.
 pub(super) const PROGRAM: &str = "bin/akvs";
 
-/// Files of the checkout, and their places in a release. A folder is taken with its files, without the folders in it;
-/// a folder that does not exist has none.
+/// Files of the checkout and their paths in a release. A path with a trailing slash is a directory with its files, but
+/// without subdirectories; it may be missing.
 const FROM_CHECKOUT: &[(&str, &str)] = &[
     ("config/akvs.toml", "config/akvs.toml"),
     ("README.md", "README.md"),
@@ -31,7 +31,7 @@ const FROM_CHECKOUT: &[(&str, &str)] = &[
     ("packaging/container/", "share/container/"),
 ];
 
-/// What the program says of itself.
+/// Commands of the program, and the files that have their output.
 const FROM_PROGRAM: &[(&[&str], &str)] = &[
     (&["man"], "share/man/man1/akvs.1"),
     (&["completions", "bash"], "share/completions/akvs.bash"),
@@ -44,89 +44,94 @@ const LICENCES: &[(&str, &str)] = &[
     ("Apache License, Version 2.0", "LICENSE-APACHE"),
 ];
 
-/// What becomes the folder of the data in a container, where nothing can make one.
+/// The data directory of a container: the image has no program that could create it.
 const EMPTY: &str = "share/container/data/";
 
-/// A file of a release, or a folder with nothing in it, whose path ends with `/`.
+/// A file of a release, or an empty directory, whose path has a trailing slash.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Part {
-    /// Below the release's folder, with `/` between its parts.
+pub(super) struct Entry {
+    /// Relative to the release's directory.
     pub(super) path: String,
     pub(super) mode: u32,
     pub(super) bytes: Vec<u8>,
 }
 
-impl Part {
-    /// A file that all may read and none may run.
-    pub(super) fn text(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Part {
-        Part {
+impl Entry {
+    /// Returns a file with the mode 644.
+    pub(super) fn file(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Entry {
+        Entry {
             path: path.into(),
             mode: 0o644,
             bytes: bytes.into(),
         }
     }
 
-    pub(super) fn is_folder(&self) -> bool {
+    pub(super) fn is_dir(&self) -> bool {
         self.path.ends_with('/')
     }
 }
 
-/// All parts of a release.
-pub(super) fn parts(place: &Place, origin: &Origin, akvs: &Path) -> Result<Vec<Part>> {
-    let crates = Crates::of(place)?;
+/// Returns all entries of a release.
+pub(super) fn entries(
+    paths: &BuildPaths,
+    build_info: &BuildInfo,
+    akvs: &Path,
+) -> Result<Vec<Entry>> {
+    let crates = Crates::read(paths)?;
     let bytes = fs::read(akvs)?;
-    let bill = sbom::bill(&crates, origin, &bytes)?;
-    let mut parts = vec![
-        Part {
+    let sbom = sbom::sbom(&crates, build_info, &bytes)?;
+    let rust_notices = notices::standard_library()?;
+    let mut entries = vec![
+        Entry {
             path: PROGRAM.to_owned(),
             mode: 0o755,
             bytes,
         },
-        Part::text("LICENSE", licence(&place.checkout)?),
-        Part::text("share/doc/THIRD-PARTY.txt", notices::notices(&crates)?),
-        Part::text("share/doc/THIRD-PARTY-RUST.html", notices::of_rust()?),
-        Part::text(BILL, bill),
-        Part::text(EMPTY, ""),
+        Entry::file("LICENSE", licence(&paths.checkout)?),
+        Entry::file("share/doc/THIRD-PARTY.txt", notices::notices(&crates)?),
+        Entry::file("share/doc/THIRD-PARTY-RUST.html", rust_notices),
+        Entry::file(SBOM, sbom),
+        Entry::file(EMPTY, ""),
     ];
     for (from, to) in FROM_CHECKOUT {
-        parts.extend(from_checkout(&place.checkout, from, to)?);
+        entries.extend(from_checkout(&paths.checkout, from, to)?);
     }
     for (arguments, to) in FROM_PROGRAM {
-        parts.push(Part::text(*to, read(&mut program(akvs, arguments))?));
+        entries.push(Entry::file(*to, output(&mut program(akvs, arguments))?));
     }
-    parts.sort();
-    Ok(parts)
+    entries.sort();
+    Ok(entries)
 }
 
-fn from_checkout(checkout: &Path, from: &str, to: &str) -> Result<Vec<Part>> {
+fn from_checkout(checkout: &Path, from: &str, to: &str) -> Result<Vec<Entry>> {
     match from.ends_with('/') && !checkout.join(from).is_dir() {
         true => Ok(Vec::new()),
-        false => taken(checkout, from, to),
+        false => read(checkout, from, to),
     }
 }
 
-/// What a folder has at a path, for another: a file, or all files of a folder, whose path ends with a slash.
-pub(super) fn taken(folder: &Path, from: &str, to: &str) -> Result<Vec<Part>> {
+/// Reads a file, or all files of a directory, whose path has a trailing slash, as entries with other paths.
+pub(super) fn read(folder: &Path, from: &str, to: &str) -> Result<Vec<Entry>> {
     let path = folder.join(from);
     let named = |error| format!("{from}: {error}");
     if !from.ends_with('/') {
-        return Ok(vec![Part::text(to, fs::read(&path).map_err(named)?)]);
+        return Ok(vec![Entry::file(to, fs::read(&path).map_err(named)?)]);
     }
-    let mut parts = Vec::new();
-    for entry in fs::read_dir(path).map_err(named)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.file_type()?.is_file() {
-            parts.push(Part::text(format!("{to}{name}"), fs::read(entry.path())?));
+    let mut entries = Vec::new();
+    for file in fs::read_dir(path).map_err(named)? {
+        let file = file?;
+        let name = file.file_name().to_string_lossy().into_owned();
+        if file.file_type()?.is_file() {
+            entries.push(Entry::file(format!("{to}{name}"), fs::read(file.path())?));
         }
     }
-    Ok(parts)
+    Ok(entries)
 }
 
-/// Both licences in one file, as people look for one.
+/// Returns both licences as one file.
 fn licence(checkout: &Path) -> Result<String> {
     let mut text = "AKVS is licensed under either of the following, as you choose.\n".to_owned();
-    text.push_str("What it contains of others is in share/doc/THIRD-PARTY.txt.\n");
+    text.push_str("Third-party notices are in share/doc/THIRD-PARTY.txt.\n");
     for (name, file) in LICENCES {
         let licence = fs::read_to_string(checkout.join(file))?;
         text.push_str(&format!("\n{}\n{name}\n\n", "=".repeat(79)));
@@ -136,21 +141,21 @@ fn licence(checkout: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// Writes the parts into a folder that holds nothing else afterwards.
-pub(super) fn write(folder: &Path, parts: &[Part]) -> Result {
+/// Replaces a directory with these entries.
+pub(super) fn write(folder: &Path, entries: &[Entry]) -> Result {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
-    for part in parts {
-        let path = folder.join(&part.path);
-        if part.is_folder() {
+    for entry in entries {
+        let path = folder.join(&entry.path);
+        if entry.is_dir() {
             fs::create_dir_all(&path)?;
             continue;
         }
-        fs::create_dir_all(path.parent().ok_or("a part without a folder")?)?;
-        fs::write(&path, &part.bytes)?;
-        // Whoever builds may have chosen another mask.
-        fs::set_permissions(&path, fs::Permissions::from_mode(part.mode))?;
+        fs::create_dir_all(path.parent().ok_or("an entry without a directory")?)?;
+        fs::write(&path, &entry.bytes)?;
+        // The mode must not depend on the umask.
+        fs::set_permissions(&path, fs::Permissions::from_mode(entry.mode))?;
     }
     Ok(())
 }
@@ -161,22 +166,23 @@ mod tests {
     use crate::shell::root;
 
     #[test]
-    fn the_licence_is_both_texts_at_choice() {
+    fn the_licence_file_has_both_texts() {
         let text = licence(&root()).unwrap();
         for (name, file) in LICENCES {
-            let whole = fs::read_to_string(root().join(file)).unwrap();
-            assert!(text.contains(whole.trim_matches('\n')), "{file}");
+            let licence = fs::read_to_string(root().join(file)).unwrap();
+            assert!(text.contains(licence.trim_matches('\n')), "{file}");
             assert!(text.contains(&format!("\n{name}\n")), "{name}");
         }
         assert!(text.contains("either"));
     }
 
     #[test]
-    fn the_links_between_the_pages_lead_to_parts_of_a_release() {
-        let taken = |(from, to): &(&str, &str)| from_checkout(&root(), from, to).unwrap();
-        let parts: Vec<Part> = FROM_CHECKOUT.iter().flat_map(taken).collect();
+    fn the_links_between_the_pages_lead_to_entries_of_a_release() {
+        let read = |(from, to): &(&str, &str)| from_checkout(&root(), from, to).unwrap();
+        let entries: Vec<Entry> = FROM_CHECKOUT.iter().flat_map(read).collect();
         let mut links = 0;
-        for page in parts.iter().filter(|part| part.path.ends_with(".md")) {
+        let is_page = |entry: &&Entry| entry.path.ends_with(".md");
+        for page in entries.iter().filter(is_page) {
             let text = String::from_utf8(page.bytes.clone()).unwrap();
             let folder = Path::new(&page.path).parent().unwrap();
             for target in text.split("](").skip(1) {
@@ -185,7 +191,7 @@ mod tests {
                     continue;
                 }
                 let linked = without_parents(&folder.join(target));
-                let exists = parts.iter().any(|part| part.path == linked);
+                let exists = entries.iter().any(|entry| entry.path == linked);
                 assert!(
                     exists,
                     "{} links to {linked}, which is not packed",
@@ -197,7 +203,7 @@ mod tests {
         assert!(links > 40, "{links} links");
     }
 
-    /// A path without `..`, each of which takes away the folder before it.
+    /// Resolves the `..` of a path.
     fn without_parents(path: &Path) -> String {
         let mut names: Vec<&str> = Vec::new();
         for name in path.to_str().unwrap().split('/') {
@@ -210,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_has_no_files_but_a_file_must_be() {
+    fn a_missing_directory_has_no_files_and_a_missing_file_is_an_error() {
         let checkout = tempfile::tempdir().unwrap();
         assert_eq!(from_checkout(checkout.path(), "docs/", "x/").unwrap(), []);
         let missing = from_checkout(checkout.path(), "README.md", "README.md");
@@ -218,18 +224,18 @@ mod tests {
 
         fs::create_dir_all(checkout.path().join("docs/below")).unwrap();
         fs::write(checkout.path().join("docs/a.md"), "A").unwrap();
-        let parts = from_checkout(checkout.path(), "docs/", "share/doc/").unwrap();
-        assert_eq!(parts, [Part::text("share/doc/a.md", "A")]);
+        let entries = from_checkout(checkout.path(), "docs/", "share/doc/").unwrap();
+        assert_eq!(entries, [Entry::file("share/doc/a.md", "A")]);
     }
 
     #[test]
-    fn a_folder_is_written_anew() {
+    fn a_directory_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("staged");
-        let mut part = Part::text("a/b", "1");
-        part.mode = 0o755;
-        write(&folder, &[Part::text("old", "0")]).unwrap();
-        write(&folder, &[part, Part::text("c/d/", "")]).unwrap();
+        let mut entry = Entry::file("a/b", "1");
+        entry.mode = 0o755;
+        write(&folder, &[Entry::file("old", "0")]).unwrap();
+        write(&folder, &[entry, Entry::file("c/d/", "")]).unwrap();
         assert!(folder.join("c/d").is_dir());
         assert!(!folder.join("old").exists());
         let found = fs::metadata(folder.join("a/b")).unwrap();

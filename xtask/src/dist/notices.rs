@@ -1,7 +1,8 @@
-//! The notices of all works in the program: the texts of their licences, each once.
+//! The third-party notices: the licence texts of all libraries in the program, each text once.
 //!
 //! It owns where the texts are found. A crate without a text gets the standard text of the licence that it states.
-//! Works that are not Cargo's (musl, the standard library) are included.
+//! Libraries that are not crates (musl, the standard library) are included. cargo-about is not used: it knows crates
+//! only, so that the notices of musl and the standard library would remain here, and it takes minutes to compile.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,20 +13,21 @@ use spdx::{Expression, ParseMode};
 use super::crates::{Crate, Crates};
 use crate::shell::{Result, program, read};
 
-/// How the names of such files begin, in small letters.
+/// Prefixes of the files' names, in lower case.
 const NAMES: &[&str] = &["licen", "copying", "copyright", "notice", "unlicen"];
-/// Bundled C lies a few folders deep; what lies deeper, or in these, is not compiled.
+/// The depth of bundled C below a crate's directory.
 const DEPTH: usize = 4;
+/// Directories whose code is not compiled.
 const NOT_COMPILED: &[&str] = &["tests", "benches", "examples", "fuzz", "doc", "docs", "v2"];
 const MUSL: &str = include_str!("../../notices/musl.txt");
 const HEAD: &str = "\
-AKVS is linked with the works below, under the licences below. Where a work offers a choice, all that it offers is here.
+AKVS contains the libraries below, under the licences below. If a library offers a choice of licences, all are included.
 The Rust standard library's own notices are in THIRD-PARTY-RUST.html.
 ";
 
-/// The notices of all crates but our own, and of musl.
+/// Returns the notices of all crates from outside the workspace, and of musl.
 pub(super) fn notices(crates: &Crates) -> Result<String> {
-    // By words, because many crates have the same text, and break its lines elsewhere.
+    // Compared by words: many crates have the same text with other line breaks.
     let mut texts: BTreeMap<String, (Vec<String>, String)> = BTreeMap::new();
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     for one in crates.0.iter().filter(|one| one.checksum.is_some()) {
@@ -37,9 +39,8 @@ pub(super) fn notices(crates: &Crates) -> Result<String> {
             }
         }
     }
-    let of_musl = (vec!["musl libc (MIT)".to_owned()], tidied(MUSL));
     let mut groups: Vec<(Vec<String>, String)> = texts.into_values().collect();
-    groups.push(of_musl);
+    groups.push((vec!["musl libc (MIT)".to_owned()], normalize(MUSL)));
     groups.sort();
     let mut all = HEAD.to_owned();
     for (names, text) in groups {
@@ -52,8 +53,8 @@ pub(super) fn notices(crates: &Crates) -> Result<String> {
     Ok(all)
 }
 
-/// The notices of the standard library, which the toolchain has.
-pub(super) fn of_rust() -> Result<Vec<u8>> {
+/// Returns the notices of the standard library, from the toolchain.
+pub(super) fn standard_library() -> Result<Vec<u8>> {
     let sysroot = read(&mut program("rustc", &["--print", "sysroot"]))?;
     let path = Path::new(sysroot.trim()).join("share/doc/rust/COPYRIGHT-library.html");
     fs::read(path).map_err(|error| {
@@ -67,25 +68,25 @@ fn title(one: &Crate) -> String {
     format!("{} {} ({licence})", one.name, one.version)
 }
 
-/// The texts of a crate's licences.
+/// Returns the texts of a crate's licences.
 fn texts_of(one: &Crate) -> Result<Vec<String>> {
     let mut files = Vec::new();
     find(&one.folder, DEPTH, &mut files)?;
     files.sort();
     let mut texts: Vec<String> = Vec::new();
     for file in files {
-        let text = tidied(&String::from_utf8_lossy(&fs::read(file)?));
+        let text = normalize(&String::from_utf8_lossy(&fs::read(file)?));
         if !texts.contains(&text) {
             texts.push(text);
         }
     }
     if texts.is_empty() {
-        texts = standard(one)?;
+        texts = standard_texts(one)?;
     }
     Ok(texts)
 }
 
-/// The files below a folder whose names say that they are such texts.
+/// Finds the files below a directory that have names of licence texts.
 fn find(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -101,30 +102,30 @@ fn find(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result {
 }
 
 fn is_notice(name: &str) -> bool {
-    // A module about licences is none.
+    // Such as a module about licences.
     let is_code = [".rs", ".c", ".h", ".py", ".json", ".toml"]
         .iter()
         .any(|end| name.ends_with(end));
     !is_code && NAMES.iter().any(|begin| name.starts_with(begin))
 }
 
-/// Lines without what no eye sees, so that the same texts are the same.
-fn tidied(text: &str) -> String {
+/// Removes invisible differences: white space at line ends, blank lines around the text, a byte order mark.
+fn normalize(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let text = lines.join("\n");
     format!("{}\n", text.trim_matches(['\n', '\u{feff}']))
 }
 
-/// The standard texts of the licences that a crate states.
-fn standard(one: &Crate) -> Result<Vec<String>> {
-    let what = || format!("{}: no licence can be found", title(one));
-    let licence = one.licence.as_deref().ok_or_else(what)?;
+/// Returns the standard texts of the licences that a crate states.
+fn standard_texts(one: &Crate) -> Result<Vec<String>> {
+    let missing = || format!("{}: no licence text", title(one));
+    let licence = one.licence.as_deref().ok_or_else(missing)?;
     let expression = Expression::parse_mode(licence, ParseMode::LAX)
-        .map_err(|error| format!("{}: {error}", what()))?;
+        .map_err(|error| format!("{}: {error}", missing()))?;
     let mut texts = Vec::new();
     for requirement in expression.requirements() {
-        let id = requirement.req.license.id().ok_or_else(what)?;
-        texts.push(tidied(id.text()));
+        let id = requirement.req.license.id().ok_or_else(missing)?;
+        texts.push(normalize(id.text()));
     }
     Ok(texts)
 }
@@ -146,13 +147,13 @@ mod tests {
             licence: Some(licence.to_owned()),
             folder: folder.path().to_owned(),
             checksum: Some(String::new()),
-            needs: Vec::new(),
+            dependencies: Vec::new(),
         };
         (one, folder)
     }
 
     #[test]
-    fn a_text_that_two_have_is_told_once_with_both_names() {
+    fn a_shared_text_is_included_once_with_both_names() {
         let (a, _a) = a_crate("a", "MIT", &[("LICENSE", "the same\r\n")]);
         let (b, _b) = a_crate("b", "MIT", &[("License.md", "\n the\nsame\n\n")]);
         let text = notices(&Crates(vec![a, b])).unwrap();
@@ -165,18 +166,18 @@ mod tests {
     }
 
     #[test]
-    fn bundled_works_are_found_and_code_is_not() {
+    fn texts_of_bundled_code_are_found() {
         let files = [
             ("c_src/lib/COPYING", "bundled"),
             ("src/licence.rs", "code"),
-            ("tests/LICENSE", "of a test"),
+            ("tests/LICENSE", "not compiled"),
         ];
         let (one, _folder) = a_crate("a", "MIT", &files);
         assert_eq!(texts_of(&one).unwrap(), ["bundled\n"]);
     }
 
     #[test]
-    fn without_a_text_the_standard_one_stands() {
+    fn a_crate_without_a_text_gets_the_standard_text() {
         let (one, _folder) = a_crate("a", "MIT/Apache-2.0", &[]);
         let texts = texts_of(&one).unwrap();
         assert_eq!(texts.len(), 2);
@@ -190,9 +191,9 @@ mod tests {
     }
 
     #[test]
-    fn our_own_are_no_third_party() {
-        let (mut one, _folder) = a_crate("ours", "MIT", &[("LICENSE", "our text")]);
+    fn crates_of_the_workspace_are_omitted() {
+        let (mut one, _folder) = a_crate("akvs-core", "MIT", &[("LICENSE", "a text")]);
         one.checksum = None;
-        assert!(!notices(&Crates(vec![one])).unwrap().contains("ours"));
+        assert!(!notices(&Crates(vec![one])).unwrap().contains("akvs-core"));
     }
 }

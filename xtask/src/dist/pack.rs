@@ -1,6 +1,7 @@
-//! The tarball and its checksum: files in a fixed order, with a fixed owner, date and mode.
+//! The tarball and its checksum.
 //!
-//! Reads no file and no clock: what goes in comes as arguments, so that the same gives the same bytes.
+//! It owns the headers of the archive: a fixed order, owner, date and mode. Invariant: it reads neither files nor the
+//! clock, so that the same arguments give the same bytes.
 
 use std::fs;
 use std::io::Write;
@@ -10,60 +11,60 @@ use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
-use super::layout::Part;
+use super::layout::Entry;
 use crate::shell::Result;
 
-/// What gzip calls a system that it does not know: the right one would be the building machine's.
-const NO_SYSTEM: u8 = 255;
+/// The code of an unknown operating system in a gzip header (RFC 1952).
+const UNKNOWN_SYSTEM: u8 = 255;
 
-/// Writes the tarball, and next to it its checksum as `sha256sum -c` reads it.
-pub(super) fn write(tarball: &Path, folder: &str, parts: &[Part], epoch: u64) -> Result {
-    let bytes = pack(folder, parts, epoch)?;
+/// Writes the tarball, and next to it a checksum file for `sha256sum --check`.
+pub(super) fn write(tarball: &Path, folder: &str, entries: &[Entry], epoch: u64) -> Result {
+    let bytes = pack(folder, entries, epoch)?;
     let name = tarball.file_name().ok_or("a tarball without a name")?;
     let line = format!("{}  {}\n", sha256(&bytes), name.to_string_lossy());
     fs::write(tarball, bytes)?;
-    let mut beside = tarball.as_os_str().to_owned();
-    beside.push(".sha256");
-    fs::write(beside, line)?;
+    let mut checksum_file = tarball.as_os_str().to_owned();
+    checksum_file.push(".sha256");
+    fs::write(checksum_file, line)?;
     Ok(())
 }
 
-/// In hexadecimal.
+/// Returns the SHA-256 in hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-fn pack(folder: &str, parts: &[Part], epoch: u64) -> Result<Vec<u8>> {
+fn pack(folder: &str, entries: &[Entry], epoch: u64) -> Result<Vec<u8>> {
     let gzip = GzBuilder::new()
-        .operating_system(NO_SYSTEM)
+        .operating_system(UNKNOWN_SYSTEM)
         .write(Vec::new(), Compression::best());
     let mut tar = Builder::new(gzip);
     let mut last = "";
     append(&mut tar, &format!("{folder}/"), None, epoch)?;
-    for part in parts {
-        for above in folders(&part.path).filter(|above| !last.starts_with(*above)) {
-            append(&mut tar, &format!("{folder}/{above}"), None, epoch)?;
+    for entry in entries {
+        for parent in parents(&entry.path).filter(|parent| !last.starts_with(*parent)) {
+            append(&mut tar, &format!("{folder}/{parent}"), None, epoch)?;
         }
-        if !part.is_folder() {
-            let path = format!("{folder}/{}", part.path);
-            append(&mut tar, &path, Some(part), epoch)?;
+        if !entry.is_dir() {
+            let path = format!("{folder}/{}", entry.path);
+            append(&mut tar, &path, Some(entry), epoch)?;
         }
-        last = &part.path;
+        last = &entry.path;
     }
     Ok(tar.into_inner()?.finish()?)
 }
 
-/// The folders above a file, the outermost first, each with a `/` at its end.
-fn folders(path: &str) -> impl Iterator<Item = &str> {
+/// Returns the parent directories of a path, outermost first, each with a trailing slash.
+fn parents(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..=at])
 }
 
-/// A file, or without one a folder.
-fn append(tar: &mut Builder<impl Write>, path: &str, file: Option<&Part>, epoch: u64) -> Result {
-    let bytes = file.map_or(&[][..], |part| &part.bytes);
+/// Appends a file, or a directory if there is none.
+fn append(tar: &mut Builder<impl Write>, path: &str, file: Option<&Entry>, epoch: u64) -> Result {
+    let bytes = file.map_or(&[][..], |entry| &entry.bytes);
     let mut header = Header::new_ustar();
     header.set_path(path)?;
-    header.set_mode(file.map_or(0o755, |part| part.mode));
+    header.set_mode(file.map_or(0o755, |entry| entry.mode));
     header.set_uid(0);
     header.set_gid(0);
     header.set_mtime(epoch);
@@ -78,15 +79,15 @@ fn append(tar: &mut Builder<impl Write>, path: &str, file: Option<&Part>, epoch:
 mod tests {
     use super::*;
 
-    fn part(path: &str, mode: u32, text: &str) -> Part {
-        Part {
+    fn file(path: &str, mode: u32, text: &str) -> Entry {
+        Entry {
             path: path.to_owned(),
             mode,
             bytes: text.as_bytes().to_vec(),
         }
     }
 
-    /// Path, mode, owner, date and content of each entry.
+    /// Returns path, mode, owner, date and content of each entry.
     fn unpack(bytes: &[u8]) -> Vec<(String, u32, u64, u64, String)> {
         let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(bytes));
         let entries = tar.entries().unwrap().map(|entry| {
@@ -106,15 +107,15 @@ mod tests {
     }
 
     #[test]
-    fn all_parts_are_in_it_below_their_folders() {
-        let parts = [
-            part("a", 0o644, "1"),
-            part("b/c/d", 0o755, "2"),
-            part("b/c/e", 0o600, "3"),
-            part("b/f", 0o644, ""),
-            part("b/g/", 0o644, ""),
+    fn each_file_follows_its_directories() {
+        let entries = [
+            file("a", 0o644, "1"),
+            file("b/c/d", 0o755, "2"),
+            file("b/c/e", 0o600, "3"),
+            file("b/f", 0o644, ""),
+            file("b/g/", 0o644, ""),
         ];
-        let packed = pack("top", &parts, 7).unwrap();
+        let packed = pack("top", &entries, 7).unwrap();
         let entry = |path: &str, mode, text: &str| (path.to_owned(), mode, 0, 7, text.to_owned());
         assert_eq!(
             unpack(&packed),
@@ -129,14 +130,14 @@ mod tests {
                 entry("top/b/g/", 0o755, ""),
             ]
         );
-        assert_eq!(packed, pack("top", &parts, 7).unwrap());
+        assert_eq!(packed, pack("top", &entries, 7).unwrap());
     }
 
     #[test]
-    fn the_checksum_is_one_that_its_tool_reads() {
+    fn sha256sum_accepts_the_checksum_file() {
         let folder = tempfile::tempdir().unwrap();
         let tarball = folder.path().join("a.tar.gz");
-        write(&tarball, "a", &[part("b", 0o644, "c")], 0).unwrap();
+        write(&tarball, "a", &[file("b", 0o644, "c")], 0).unwrap();
         let mut check = std::process::Command::new("sha256sum");
         check
             .args(["--check", "--status", "a.tar.gz.sha256"])

@@ -1,6 +1,6 @@
-//! The folders of a build: the checkout, the build's output, and the packages.
+//! The directories of a build: the checkout, the target directory, and Cargo's home.
 //!
-//! It does not know what is built. The programs that it starts know no other folders.
+//! It does not know what is built. Invariant: the commands that it returns use no other directories.
 
 use std::env;
 use std::path::PathBuf;
@@ -11,20 +11,20 @@ use cargo_metadata::{Metadata, MetadataCommand};
 use super::TARGET;
 use crate::shell::{Result, cargo, program, root};
 
-/// A place to build in.
+/// The directories of a build.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct BuildPaths {
     /// The sources.
     pub(crate) checkout: PathBuf,
-    /// What is built.
+    /// The target directory.
     pub(crate) target: PathBuf,
-    /// Cargo's own folder, with the packages.
+    /// Cargo's home, with the packages.
     pub(crate) cargo_home: PathBuf,
 }
 
-impl Place {
-    /// This checkout, with the folders that everything else here uses.
-    pub(crate) fn here() -> Result<Place> {
+impl BuildPaths {
+    /// Returns the directories of this checkout.
+    pub(crate) fn current() -> Result<BuildPaths> {
         let checkout = root();
         let metadata = MetadataCommand::new()
             .current_dir(&checkout)
@@ -32,14 +32,14 @@ impl Place {
             .exec()?;
         let home = env::var_os("CARGO_HOME").map(PathBuf::from);
         let cargo_home = home.or_else(|| env::home_dir().map(|home| home.join(".cargo")));
-        Ok(Place {
+        Ok(BuildPaths {
             checkout,
             target: metadata.target_directory.into(),
-            cargo_home: cargo_home.ok_or("neither CARGO_HOME nor a home folder is known")?,
+            cargo_home: cargo_home.ok_or("no home directory: set CARGO_HOME")?,
         })
     }
 
-    /// The cargo that started us, at work in this place.
+    /// Returns a command of cargo in these directories.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = cargo(arguments);
         command
@@ -49,14 +49,14 @@ impl Place {
         command
     }
 
-    /// Git, at work in the checkout.
+    /// Returns a command of git in the checkout.
     pub(crate) fn git(&self, arguments: &[&str]) -> Command {
         let mut command = program("git", arguments);
         command.current_dir(&self.checkout);
         command
     }
 
-    /// All packages that what runs on the target could need.
+    /// Returns the metadata of all packages for the target.
     pub(super) fn metadata(&self) -> Result<Metadata> {
         let options = ["--locked", "--filter-platform", TARGET].map(str::to_owned);
         Ok(MetadataCommand::new()

@@ -1,7 +1,7 @@
-//! The same input gives the same bytes: a second build of the commit, with every folder elsewhere.
+//! The check of reproducibility: a second build of the commit, in other directories, gives the same bytes.
 //!
-//! Owns the second place: a clone, an empty folder of what is built, and packages in another home. The compilers are
-//! the same ones. All of it is gone afterwards.
+//! It owns the directories of the second build: a clone, an empty target directory, and another Cargo home. The
+//! toolchain is the same. The directories are deleted after the check.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,27 +11,28 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use tar::Archive;
 
-use super::build_info::Origin;
-use super::{Place, Release, deb, release};
+use super::build_info::BuildInfo;
+use super::{BuildPaths, Release, deb, release};
 use crate::shell::{Result, program, run};
 
-/// The parts of Cargo's home that are packages. The sources are unpacked again.
+/// The packages in Cargo's home; Cargo unpacks their sources again.
 const PACKAGES: &[&str] = &["registry/index", "registry/cache"];
 
-/// Builds it again, and compares.
+/// Builds the release again and compares the two.
 pub(super) fn check(first: &Release, profile: &str) -> Result {
-    if Origin::of(&first.place)?.is_dirty() {
-        let what = "the checkout has changes that no commit has";
-        return Err(format!("{what}: a second build, from a clone, would be another one").into());
+    if BuildInfo::read(&first.paths)?.is_dirty() {
+        return Err(
+            "the checkout has uncommitted changes: the second build clones the commit".into(),
+        );
     }
     let folder = tempfile::Builder::new()
         .prefix("second-")
-        .tempdir_in(&first.place.target)?;
-    let place = second(&first.place, folder.path())?;
-    let second = release(&place, profile)?;
+        .tempdir_in(&first.paths.target)?;
+    let paths = second(&first.paths, folder.path())?;
+    let second = release(&paths, profile)?;
     if fs::read(&first.tarball)? == fs::read(&second.tarball)? {
-        let (one, other) = (deb::path(first), deb::path(&second));
-        if one.is_file() && fs::read(one)? != fs::read(other)? {
+        let (deb, second_deb) = (deb::path(first), deb::path(&second));
+        if deb.is_file() && fs::read(deb)? != fs::read(second_deb)? {
             return Err("the second build gave another Debian package".into());
         }
         println!(
@@ -43,35 +44,35 @@ pub(super) fn check(first: &Release, profile: &str) -> Result {
     let (first, second) = (contents(&first.tarball)?, contents(&second.tarball)?);
     let differences = differences(&first, &second);
     Err(format!(
-        "the second build gave something else:\n{}",
+        "the second build gave another tarball:\n{}",
         differences.join("\n")
     )
     .into())
 }
 
-/// A place that has no folder in common with the first.
-fn second(first: &Place, folder: &Path) -> Result<Place> {
-    let place = Place {
-        checkout: folder.join("a clone"),
-        target: folder.join("built here"),
-        cargo_home: folder.join("home of cargo"),
+/// Prepares directories of which none is one of the first build.
+fn second(first: &BuildPaths, folder: &Path) -> Result<BuildPaths> {
+    let paths = BuildPaths {
+        checkout: folder.join("other checkout"),
+        target: folder.join("other target"),
+        cargo_home: folder.join("other cargo home"),
     };
     let mut clone = first.git(&["clone", "--quiet", "--no-local", "."]);
-    run(clone.arg(&place.checkout))?;
-    // A clone of a commit that no branch is at would have another one.
+    run(clone.arg(&paths.checkout))?;
+    // The commit may be on no branch.
     let head = crate::shell::read(&mut first.git(&["rev-parse", "HEAD"]))?;
-    run(&mut place.git(&["checkout", "--quiet", "--detach", head.trim()]))?;
+    run(&mut paths.git(&["checkout", "--quiet", "--detach", head.trim()]))?;
     for name in PACKAGES {
-        let (from, to) = (first.cargo_home.join(name), place.cargo_home.join(name));
-        fs::create_dir_all(to.parent().ok_or("packages in no folder")?)?;
+        let (from, to) = (first.cargo_home.join(name), paths.cargo_home.join(name));
+        fs::create_dir_all(to.parent().ok_or("packages without a directory")?)?;
         if from.is_dir() {
             run(program("cp", &["--recursive"]).arg(from).arg(to))?;
         }
     }
-    Ok(place)
+    Ok(paths)
 }
 
-/// A header, as far as it matters, and what follows it.
+/// Mode, date and content of a file.
 type Content = (u32, u64, Vec<u8>);
 
 fn contents(tarball: &Path) -> Result<BTreeMap<String, Content>> {
@@ -90,23 +91,23 @@ fn contents(tarball: &Path) -> Result<BTreeMap<String, Content>> {
     Ok(contents)
 }
 
-/// A line for each path whose content is not the same.
+/// Returns a line for each path that differs.
 fn differences(
     first: &BTreeMap<String, Content>,
     second: &BTreeMap<String, Content>,
 ) -> Vec<String> {
     let paths: std::collections::BTreeSet<&String> = first.keys().chain(second.keys()).collect();
     let lines = paths.into_iter().filter_map(|path| {
-        let what = match (first.get(path), second.get(path)) {
+        let difference = match (first.get(path), second.get(path)) {
             (Some(first), Some(second)) => difference(first, second)?,
             (Some(_), None) => "only in the first".to_owned(),
             (None, _) => "only in the second".to_owned(),
         };
-        Some(format!("{path}: {what}"))
+        Some(format!("{path}: {difference}"))
     });
     let mut lines: Vec<String> = lines.collect();
     if lines.is_empty() {
-        lines.push("the files are the same, their order or their packing is not".to_owned());
+        lines.push("the files are the same; their order or the compression differs".to_owned());
     }
     lines
 }
@@ -115,26 +116,23 @@ fn difference(first: &Content, second: &Content) -> Option<String> {
     if first == second {
         return None;
     }
-    let (bytes, others) = (&first.2, &second.2);
-    let at = bytes
-        .iter()
-        .zip(others)
-        .position(|(one, other)| one != other);
-    let at = at.or_else(|| (bytes.len() != others.len()).then(|| bytes.len().min(others.len())));
+    let (first, second) = (&first.2, &second.2);
+    let at = first.iter().zip(second).position(|(a, b)| a != b);
+    let at = at.or_else(|| (first.len() != second.len()).then(|| first.len().min(second.len())));
     Some(match at {
         Some(at) => format!(
             "byte {at} of {} and {}: `{}` and `{}`",
-            bytes.len(),
-            others.len(),
-            around(bytes, at),
-            around(others, at)
+            first.len(),
+            second.len(),
+            excerpt(first, at),
+            excerpt(second, at)
         ),
         None => "its mode or its date".to_owned(),
     })
 }
 
-/// The text at a place.
-fn around(bytes: &[u8], at: usize) -> String {
+/// Returns the bytes around a position, as text.
+fn excerpt(bytes: &[u8], at: usize) -> String {
     let end = bytes.len().min(at + 40);
     bytes[at.saturating_sub(20).min(end)..end]
         .escape_ascii()
@@ -154,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn each_difference_is_told() {
+    fn each_difference_is_reported() {
         let first = contents(&[
             ("a", 1, "same"),
             ("b", 1, "one"),
@@ -180,14 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_differs_where_it_ends() {
-        let (whole, cut) = (contents(&[("a", 1, "12")]), contents(&[("a", 1, "1")]));
+    fn a_truncated_file_differs_at_its_end() {
+        let (full, truncated) = (contents(&[("a", 1, "12")]), contents(&[("a", 1, "1")]));
         assert_eq!(
-            differences(&whole, &cut),
+            differences(&full, &truncated),
             ["a: byte 1 of 2 and 1: `12` and `1`"]
         );
         assert_eq!(
-            differences(&cut, &whole),
+            differences(&truncated, &full),
             ["a: byte 1 of 1 and 2: `1` and `12`"]
         );
     }

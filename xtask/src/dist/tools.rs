@@ -1,6 +1,6 @@
-//! What a static build needs besides the Rust toolchain: the target's standard library, and a C compiler for it.
+//! The tools of a static build: the target's standard library, and a C compiler for it.
 //!
-//! Installs them where it can; where it cannot, the error says what to install.
+//! It installs them if it can; otherwise the error names what to install.
 
 use std::path::Path;
 
@@ -12,22 +12,24 @@ const MUSL: Tool = Tool {
     without: "the C parts (zstd, ring, mimalloc) cannot be compiled for a static program",
 };
 
-/// Sees to it that both are there.
+/// Installs the tools that are missing.
 pub(super) fn provide() -> Result {
     if !has_target()? {
         let add = || run(&mut program("rustup", &["target", "add", TARGET]));
         if !on_path("rustup") || add().is_err() || !has_target()? {
-            let what = format!("the standard library for {TARGET} is missing");
-            return Err(format!("{what}: rustup target add {TARGET}").into());
+            return Err(format!(
+                "the standard library for {TARGET} is missing: run `rustup target add {TARGET}`"
+            )
+            .into());
         }
     }
-    // The package is not called like its program.
+    // The package has another name than the program.
     let has_compiler = || on_path("musl-gcc");
     if !has_compiler() {
         shell::provide(&MUSL);
     }
     if !has_compiler() {
-        return Err("musl-gcc is missing: apt-get install musl-tools".into());
+        return Err("musl-gcc is missing: run `apt-get install musl-tools`".into());
     }
     Ok(())
 }

@@ -1,37 +1,39 @@
-//! The version in the workspace's manifest, which all crates take theirs from.
+//! The version in the manifest of the workspace, which all crates inherit.
 //!
-//! Changes that line alone: comments and order are their writers'. `Cargo.lock` is Cargo's.
+//! It owns the position of the version. It does not own `Cargo.lock`. Invariant: it changes only the version, and
+//! keeps comments and order.
+
+use std::ops::Range;
 
 use crate::shell::Result;
 
-/// The manifest.
+/// The path of the manifest.
 pub(super) const PATH: &str = "Cargo.toml";
-const PART: &str = "[workspace.package]";
+const TABLE: &str = "[workspace.package]";
 const KEY: &str = "version = \"";
 
-/// The version that it has.
+/// Returns the version.
 pub(super) fn version(manifest: &str) -> Result<&str> {
-    let (begin, end) = place(manifest)?;
-    Ok(&manifest[begin..end])
+    Ok(&manifest[version_range(manifest)?])
 }
 
-/// The manifest with another version.
+/// Returns the manifest with another version.
 pub(super) fn with_version(manifest: &str, version: &str) -> Result<String> {
-    let (begin, end) = place(manifest)?;
-    Ok([&manifest[..begin], version, &manifest[end..]].concat())
+    let range = version_range(manifest)?;
+    Ok([&manifest[..range.start], version, &manifest[range.end..]].concat())
 }
 
-/// From where to where the version stands.
-fn place(manifest: &str) -> Result<(usize, usize)> {
-    let nowhere = || format!("{PATH} has no version in {PART}");
-    let part = manifest.find(PART).ok_or_else(nowhere)?;
-    let rest = &manifest[part + PART.len()..];
-    // Of this part: the next begins with a bracket.
+/// Returns the position of the version.
+fn version_range(manifest: &str) -> Result<Range<usize>> {
+    let missing = || format!("{PATH} has no version in {TABLE}");
+    let table = manifest.find(TABLE).ok_or_else(missing)?;
+    let rest = &manifest[table + TABLE.len()..];
+    // The next table begins with a bracket.
     let rest = &rest[..rest.find("\n[").unwrap_or(rest.len())];
     let line = format!("\n{KEY}");
-    let begin = part + PART.len() + rest.find(&line).ok_or_else(nowhere)? + line.len();
-    let length = manifest[begin..].find('"').ok_or_else(nowhere)?;
-    Ok((begin, begin + length))
+    let begin = table + TABLE.len() + rest.find(&line).ok_or_else(missing)? + line.len();
+    let length = manifest[begin..].find('"').ok_or_else(missing)?;
+    Ok(begin..begin + length)
 }
 
 #[cfg(test)]
@@ -39,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_changes() {
+    fn only_the_version_changes() {
         let manifest = "[package]\nversion = \"9\"\n[workspace.package]\nrust-version = \"1\"\nversion = \"0.1.0\" # x\n[a]\nversion = \"8\"\n";
         assert_eq!(version(manifest).unwrap(), "0.1.0");
         let changed = with_version(manifest, "0.2.0-rc.1").unwrap();
@@ -47,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn another_part_s_version_is_not_taken() {
+    fn the_version_of_another_table_is_ignored() {
         for other in [
             "",
             "[package]\nversion = \"1\"\n",
@@ -58,8 +60,8 @@ mod tests {
     }
 
     #[test]
-    fn ours_is_found() {
-        let ours = std::fs::read_to_string(crate::shell::root().join(PATH)).unwrap();
-        assert!(semver::Version::parse(version(&ours).unwrap()).is_ok());
+    fn the_version_of_this_workspace_is_found() {
+        let manifest = std::fs::read_to_string(crate::shell::root().join(PATH)).unwrap();
+        assert!(semver::Version::parse(version(&manifest).unwrap()).is_ok());
     }
 }

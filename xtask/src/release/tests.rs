@@ -1,4 +1,4 @@
-//! Releases of a small repository, up to where building would begin, and over its end.
+//! Releases of a small repository: the steps before and after the build.
 
 use std::fs;
 
@@ -10,20 +10,20 @@ const CHANGES: &str = "# Changelog\n\n## Unreleased\n\n### Added\n\n- Something.
 /// A repository with one crate.
 struct Repository {
     folder: tempfile::TempDir,
-    place: Place,
+    paths: BuildPaths,
 }
 
 impl Repository {
-    /// None where there is no git, which is told.
+    /// Creates a repository; returns none and prints a note if git is not installed.
     fn new() -> Option<Repository> {
         if !on_path("git") {
-            eprintln!("not tested: there is no git here, without which there is no release");
+            eprintln!("skipped the test of a release: git is not installed");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
         let checkout = folder.path().join("checkout");
-        let home = Place::here().unwrap().cargo_home;
-        let place = Place {
+        let home = BuildPaths::current().unwrap().cargo_home;
+        let paths = BuildPaths {
             checkout: checkout.clone(),
             target: folder.path().join("target"),
             cargo_home: home,
@@ -38,56 +38,56 @@ impl Repository {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let repository = Repository { folder, place };
+        let repository = Repository { folder, paths };
         repository.git(&["init", "--quiet", "--initial-branch", "main"]);
-        repository.git(&["config", "user.name", "somebody"]);
-        repository.git(&["config", "user.email", "somebody@example.org"]);
-        read(&mut repository.place.cargo(&["generate-lockfile", "--offline"])).unwrap();
+        repository.git(&["config", "user.name", "test"]);
+        repository.git(&["config", "user.email", "test@example.org"]);
+        read(&mut repository.paths.cargo(&["generate-lockfile", "--offline"])).unwrap();
         repository.git(&["add", "--all"]);
         repository.git(&["commit", "--quiet", "--message", "begin"]);
         Some(repository)
     }
 
     fn git(&self, arguments: &[&str]) -> String {
-        let text = read(&mut self.place.git(arguments)).unwrap();
+        let text = read(&mut self.paths.git(arguments)).unwrap();
         text.trim().to_owned()
     }
 
     fn write(&self, path: &str, text: &str) {
-        fs::write(self.place.checkout.join(path), text).unwrap();
+        fs::write(self.paths.checkout.join(path), text).unwrap();
     }
 
-    /// Refs, and what differs from the commit.
+    /// Returns the refs and the uncommitted changes.
     fn state(&self) -> String {
         let refs = self.git(&["for-each-ref"]);
         refs + &self.git(&["status", "--porcelain", "--branch"])
     }
 
     fn plan(&self, version: &str) -> Result {
-        release_in(&self.place, version, Extent::Plan, "2026-01-02")
+        release_in(&self.paths, version, Mode::Plan, "2026-01-02")
     }
 
-    /// A release in its clone, before the commit and the tag come over.
+    /// Makes a release in a clone, without adding it to the checkout.
     fn tagged(&self) -> (Release, Scratch) {
-        let release = judge(&self.place, "0.2.0", "2026-01-02").unwrap();
-        let scratch = Scratch::clone(&self.place, &release).unwrap();
+        let release = prepare(&self.paths, "0.2.0", "2026-01-02").unwrap();
+        let scratch = Scratch::clone(&self.paths, &release).unwrap();
         scratch.commit(&release).unwrap();
         scratch.tag(&release).unwrap();
         (release, scratch)
     }
 
-    /// What must be said of a release that does not go, which must leave all as it was.
+    /// Checks that a release fails with this error and changes nothing.
     #[track_caller]
-    fn refuses(&self, version: &str, why: &str) {
+    fn assert_refused(&self, version: &str, expected: &str) {
         let before = self.state();
         let error = self.plan(version).unwrap_err().to_string();
-        assert!(error.contains(why), "{error}");
+        assert!(error.contains(expected), "{error}");
         assert_eq!(self.state(), before);
     }
 }
 
 #[test]
-fn a_plan_leaves_all_as_it_was() {
+fn a_plan_changes_nothing() {
     let Some(repository) = Repository::new() else {
         return;
     };
@@ -101,33 +101,33 @@ fn a_plan_leaves_all_as_it_was() {
 }
 
 #[test]
-fn what_does_not_go_is_named() {
+fn an_impossible_release_is_refused() {
     let Some(repository) = Repository::new() else {
         return;
     };
-    repository.refuses("0.0.9", "0.0.9 is older than 0.1.0");
-    repository.refuses("two", "`two` is no version");
+    repository.assert_refused("0.0.9", "0.0.9 is older than 0.1.0");
+    repository.assert_refused("two", "invalid version \"two\"");
     repository.git(&["tag", "v0.2.0"]);
-    repository.refuses("0.2.0", "tag v0.2.0 exists");
+    repository.assert_refused("0.2.0", "tag v0.2.0 exists");
     repository.write("new", "");
-    repository.refuses("0.3.0", "uncommitted changes:\n?? new");
-    fs::remove_file(repository.place.checkout.join("new")).unwrap();
+    repository.assert_refused("0.3.0", "uncommitted changes:\n?? new");
+    fs::remove_file(repository.paths.checkout.join("new")).unwrap();
 
     repository.write("CHANGELOG.md", "# Changelog\n\n## Unreleased\n");
-    repository.git(&["commit", "--quiet", "--all", "--message", "no words"]);
-    repository.refuses("0.3.0", "CHANGELOG.md: says nothing");
+    repository.git(&["commit", "--quiet", "--all", "--message", "no changes"]);
+    repository.assert_refused("0.3.0", "CHANGELOG.md: no changes");
     repository.git(&["checkout", "--quiet", "--detach"]);
-    repository.refuses("0.3.0", "no branch is checked out");
+    repository.assert_refused("0.3.0", "no branch is checked out");
 }
 
 #[test]
-fn the_commit_and_the_tag_come_over_together() {
+fn the_commit_and_the_tag_are_added_together() {
     let Some(repository) = Repository::new() else {
         return;
     };
-    let place = &repository.place;
+    let paths = &repository.paths;
     let (release, scratch) = repository.tagged();
-    scratch.bring_over(place, &release).unwrap();
+    scratch.apply(paths, &release).unwrap();
 
     assert_eq!(repository.git(&["status", "--porcelain"]), "");
     assert_eq!(
@@ -140,43 +140,43 @@ fn the_commit_and_the_tag_come_over_together() {
     assert_eq!(tagged, repository.git(&["rev-parse", "main"]));
     let notes = repository.git(&["tag", "--list", "--format=%(contents)"]);
     assert_eq!(notes, "AKVS 0.2.0\n\n### Added\n\n- Something.");
-    let lock = fs::read_to_string(place.checkout.join("Cargo.lock")).unwrap();
+    let lock = fs::read_to_string(paths.checkout.join("Cargo.lock")).unwrap();
     assert!(lock.contains("version = \"0.2.0\""), "{lock}");
-    repository.refuses("0.2.0", "tag v0.2.0 exists");
+    repository.assert_refused("0.2.0", "tag v0.2.0 exists");
 }
 
 #[test]
-fn a_checkout_that_went_on_gets_no_release() {
+fn a_checkout_with_new_commits_is_not_changed() {
     let Some(repository) = Repository::new() else {
         return;
     };
-    let place = &repository.place;
+    let paths = &repository.paths;
     let (release, scratch) = repository.tagged();
     repository.git(&["commit", "--quiet", "--allow-empty", "--message", "more"]);
     let before = repository.state();
-    let error = scratch.bring_over(place, &release).unwrap_err().to_string();
-    assert!(error.contains("changed meanwhile"), "{error}");
+    let error = scratch.apply(paths, &release).unwrap_err().to_string();
+    assert!(error.contains("has changed since"), "{error}");
     assert_eq!(repository.state(), before);
 }
 
 #[test]
-fn a_tag_that_came_meanwhile_keeps_the_commit_away() {
+fn a_tag_that_was_created_meanwhile_reverts_the_commit() {
     let Some(repository) = Repository::new() else {
         return;
     };
-    let place = &repository.place;
+    let paths = &repository.paths;
     let (release, scratch) = repository.tagged();
     repository.git(&["tag", "v0.2.0"]);
     let before = repository.state();
-    assert!(scratch.bring_over(place, &release).is_err());
+    assert!(scratch.apply(paths, &release).is_err());
     assert_eq!(repository.state(), before);
 }
 
 #[test]
-fn the_extent_can_be_chosen() {
-    let extent = |line: &str| parse::<Args>(line).map(|args| (args.version.clone(), args.extent()));
-    let expected = |extent| Some(("1.0.0".to_owned(), extent));
-    assert_eq!(extent("1.0.0"), expected(Extent::All));
-    assert_eq!(extent("1.0.0 --dry-run"), expected(Extent::DryRun));
-    assert_eq!(extent("--plan 1.0.0"), expected(Extent::Plan));
+fn flags_set_the_mode() {
+    let mode = |line: &str| parse::<Args>(line).map(|args| (args.version.clone(), args.mode()));
+    let expected = |mode| Some(("1.0.0".to_owned(), mode));
+    assert_eq!(mode("1.0.0"), expected(Mode::Full));
+    assert_eq!(mode("1.0.0 --dry-run"), expected(Mode::DryRun));
+    assert_eq!(mode("--plan 1.0.0"), expected(Mode::Plan));
 }

@@ -1,7 +1,7 @@
-//! Is the Debian package good: installed, used, upgraded, removed and purged for real, in a small Debian of its own?
+//! The check of the Debian package: installed, used, upgraded, removed and purged in a minimal Debian.
 //!
-//! Owns what must hold after each of these, and has lintian look at the package. systemd does not run there: that the
-//! scripts ask it for the right things is seen with a stand-in, which writes down what it is asked.
+//! It owns what must hold after each step, and runs lintian. systemd does not run there; a stand-in for systemctl
+//! records the calls of the maintainer scripts.
 
 mod root;
 
@@ -19,22 +19,25 @@ const LINTIAN: Tool = Tool {
     name: "lintian",
     without: "the Debian package will not be checked by lintian",
 };
+/// The stand-in for systemctl.
 const SYSTEMCTL: &str = "\
 #!/bin/sh
-echo \"$*\" >>/tmp/asked
+echo \"$*\" >>/tmp/calls
 case \"$*\" in *is-enabled*) echo enabled ;; esac
 ";
-const WANTED: &str = "etc/systemd/system/multi-user.target.wants/akvs.service";
-/// What a person has changed.
-const OWN_PORT: &str = "sed -i 's/^# listen = .*/listen = [\"127.0.0.1:0\"]/' /etc/akvs/akvs.toml";
+/// The link that enables the service.
+const ENABLED: &str = "etc/systemd/system/multi-user.target.wants/akvs.service";
+/// A change of the settings by an administrator.
+const CHANGE_PORT: &str =
+    "sed -i 's/^# listen = .*/listen = [\"127.0.0.1:0\"]/' /etc/akvs/akvs.toml";
 
-/// The package of a release, and a second one with a newer version.
+/// The package of a release, and one of a newer version.
 struct Packages {
     first: PathBuf,
     second: PathBuf,
 }
 
-/// Installs it and the next, and takes them away again.
+/// Checks the package of a release.
 pub(crate) fn check(release: &Release) -> Result {
     let first = deb::path(release);
     if !first.is_file() {
@@ -48,20 +51,20 @@ pub(crate) fn check(release: &Release) -> Result {
     let version = deb::version(&release.version);
     deb::pack(release, &version, &packages.second)?;
     if fs::read(&packages.first)? != fs::read(&packages.second)? {
-        return Err("the same release gives another Debian package each time".into());
+        return Err("the Debian package is not reproducible".into());
     }
     deb::pack(release, &format!("{version}+newer"), &packages.second)?;
     if shell::provide(&LINTIAN) {
-        let how = ["--no-cfg", "--allow-root", "--fail-on", "error,warning"];
-        run(program("lintian", &how).arg(&packages.first))?;
+        let arguments = ["--no-cfg", "--allow-root", "--fail-on", "error,warning"];
+        run(program("lintian", &arguments).arg(&packages.first))?;
     }
-    let Some(root) = Root::provide(&release.place.target)? else {
+    let Some(root) = Root::provide(&release.paths.target)? else {
         return Ok(());
     };
     let mut page = Page::read(&release.folder, "sudo")?;
     let before = root.list()?;
     install(&root, &packages.first, &mut page)?;
-    page.is_done()?;
+    page.finish()?;
     upgrade(&root, &packages.second)?;
     remove(&root, &packages.second)?;
     purge(&root, &before)?;
@@ -69,159 +72,161 @@ pub(crate) fn check(release: &Release) -> Result {
     purge(&root, &before)
 }
 
-/// Checks the user, folders, settings, and a server of that user that root alone reaches, as the page says.
+/// Checks the user, the directories, the settings, and a server of that user that only root can control.
 fn install(root: &Root, package: &Path, page: &mut Page) -> Result {
-    // apt would want lists of packages, to do the same.
+    // apt needs package lists; dpkg does the same without.
     page.take("sudo apt install ./akvs_*_amd64.deb")?;
-    give(root, "-i", package)?;
-    as_it_should_be(root)?;
-    // A second time does no harm.
-    root.ask("root", "/var/lib/dpkg/info/akvs.postinst configure ''")?;
-    as_it_should_be(root)?;
+    dpkg(root, "-i", package)?;
+    check_installed(root)?;
+    // The script is idempotent.
+    root.run("root", "/var/lib/dpkg/info/akvs.postinst configure ''")?;
+    check_installed(root)?;
 
-    root.ask("root", OWN_PORT)?;
-    root.ask("akvs", "akvs start")?;
-    root.ask("root", "akvs set foo bar baz")?;
+    root.run("root", CHANGE_PORT)?;
+    root.run("akvs", "akvs start")?;
+    root.run("root", "akvs set foo bar baz")?;
     let status = as_root(root, &page.take("sudo akvs status")?)?;
     expect("the status", &status, |text| text.contains("ready"))?;
     as_root(root, &page.take("sudo akvs token new ")?)?;
-    // Whoever made it, the server has to read it.
-    let tokens = root.ask("akvs", "akvs token ls")?;
+    // The server must be able to read a file that root created.
+    let tokens = root.run("akvs", "akvs token ls")?;
     expect("the tokens", &tokens, |text| text.contains("ops"))?;
-    let refused = root.refused("nobody", "akvs status")?;
-    expect("the refusal", &refused, |text| {
+    let error = root.run_failing("daemon", "akvs status")?;
+    expect("the error", &error, |text| {
         text.contains("run this command as the user of the server")
     })
 }
 
-/// What an installation is to make.
-fn as_it_should_be(root: &Root) -> Result {
-    let user = root.ask("root", "getent passwd akvs; id -gn akvs")?;
+/// Checks what an installation creates.
+fn check_installed(root: &Root) -> Result {
+    let user = root.run("root", "getent passwd akvs; id -gn akvs")?;
     expect("the user", &user, |text| {
         text.ends_with(":/var/lib/akvs:/usr/sbin/nologin\nakvs")
     })?;
-    let folder = root.ask("root", "stat -c '%U:%G %a' /var/lib/akvs")?;
-    expect("the data folder", &folder, |text| text == "akvs:akvs 700")?;
-    let settings = root.ask("root", "dpkg-query -W -f '${Conffiles}' akvs")?;
+    let folder = root.run("root", "stat -c '%U:%G %a' /var/lib/akvs")?;
+    expect("the data directory", &folder, |text| {
+        text == "akvs:akvs 700"
+    })?;
+    let settings = root.run("root", "dpkg-query -W -f '${Conffiles}' akvs")?;
     expect("the conffiles", &settings, |text| {
         text.trim().starts_with("/etc/akvs/akvs.toml ") && text.trim().lines().count() == 1
     })?;
-    let changed = root.ask("root", "dpkg --verify akvs")?;
-    expect("what was changed", &changed, str::is_empty)
+    let changed = root.run("root", "dpkg --verify akvs")?;
+    expect("the changed files", &changed, str::is_empty)
 }
 
 fn as_root(root: &Root, line: &str) -> Result<String> {
-    root.ask("root", line.trim_start_matches("sudo "))
+    root.run("root", line.trim_start_matches("sudo "))
 }
 
-/// Neither data nor settings are touched, and the server goes on until it is restarted.
+/// Checks that data and settings are unchanged, and that the server runs until it is restarted.
 fn upgrade(root: &Root, package: &Path) -> Result {
     let settings = fs::read(root.path(deb::CONFIG))?;
-    give(root, "-i", package)?;
-    kept(root, &settings)?;
-    foo(root)?;
-    root.ask("akvs", "akvs restart")?;
-    foo(root)
+    dpkg(root, "-i", package)?;
+    check_settings(root, &settings)?;
+    check_value(root)?;
+    root.run("akvs", "akvs restart")?;
+    check_value(root)
 }
 
-/// The server ends, the program goes; settings and data stay, and serve the next installation.
+/// Checks that the server is stopped and the program removed, and that the next installation finds settings and data.
 fn remove(root: &Root, package: &Path) -> Result {
     let settings = fs::read(root.path(deb::CONFIG))?;
-    let pid = root.ask("root", "akvs pid")?;
-    root.ask("root", "dpkg -r akvs")?;
-    // One that ended, but whose end nobody has asked for, has no program any more.
-    root.refused("root", &format!("readlink /proc/{pid}/exe"))?;
-    root.refused("root", "command -v akvs || test -e /usr/bin/akvs")?;
-    root.ask("root", "test -s /var/lib/akvs/akvs.format")?;
-    kept(root, &settings)?;
-    give(root, "-i", package)?;
-    root.ask("akvs", "akvs start")?;
-    foo(root)?;
-    root.ask("root", "touch /etc/akvs/key.pem").map(drop)
+    let pid = root.run("root", "akvs pid")?;
+    root.run("root", "dpkg -r akvs")?;
+    // A zombie has no program either.
+    root.run_failing("root", &format!("readlink /proc/{pid}/exe"))?;
+    root.run_failing("root", "command -v akvs || test -e /usr/bin/akvs")?;
+    root.run("root", "test -s /var/lib/akvs/akvs.format")?;
+    check_settings(root, &settings)?;
+    dpkg(root, "-i", package)?;
+    root.run("akvs", "akvs start")?;
+    check_value(root)?;
+    root.run("root", "touch /etc/akvs/key.pem").map(drop)
 }
 
-/// Nothing is left.
+/// Checks that nothing of the package is left.
 fn purge(root: &Root, before: &str) -> Result {
-    root.ask("root", "dpkg -P akvs")?;
+    root.run("root", "dpkg -P akvs")?;
     let after = root.list()?;
-    let new: Vec<&str> = after
+    let left: Vec<&str> = after
         .lines()
         .filter(|line| !before.contains(line))
         .collect();
-    let gone: Vec<&str> = before
+    let missing: Vec<&str> = before
         .lines()
         .filter(|line| !after.contains(line))
         .collect();
-    match new.is_empty() && gone.is_empty() {
+    match left.is_empty() && missing.is_empty() {
         true => Ok(()),
-        false => Err(format!("a purge leaves {new:?} and takes {gone:?} along").into()),
+        false => Err(format!("a purge leaves {left:?} and removes {missing:?}").into()),
     }
 }
 
-/// What the scripts ask of systemd, where it runs.
+/// Checks the systemctl calls of the maintainer scripts.
 fn with_systemd(root: &Root, packages: &Packages) -> Result {
     let systemctl = root.path("usr/local/bin/systemctl");
     fs::write(&systemctl, SYSTEMCTL)?;
     fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755))?;
-    root.ask("root", "mkdir -p /run/systemd/system")?;
-    let asked = |what: &str, wanted: &[&str]| -> Result {
-        let path = root.path("tmp/asked");
-        let told = fs::read_to_string(&path)?;
-        // What is only asked how it is, and what deb-systemd-helper wants for itself.
-        let told = told
+    root.run("root", "mkdir -p /run/systemd/system")?;
+    let check_calls = |name: &str, expected: &[&str]| -> Result {
+        let path = root.path("tmp/calls");
+        let calls = fs::read_to_string(&path)?;
+        // Without queries, and without the reload that deb-systemd-helper adds.
+        let calls = calls
             .lines()
             .filter(|line| !line.contains(" is-") && *line != "daemon-reload");
-        let told: Vec<&str> = told.collect();
+        let calls: Vec<&str> = calls.collect();
         fs::remove_file(&path)?;
-        expect(what, &told.join("; "), |_| told == wanted)
+        expect(name, &calls.join("; "), |_| calls == expected)
     };
-    give(root, "-i", &packages.first)?;
+    dpkg(root, "-i", &packages.first)?;
     let start = [
         "--system daemon-reload",
         "--quiet --system start akvs.service",
     ];
-    asked("of systemd, at first", &start)?;
-    let link = fs::read_link(root.path(WANTED))?.display().to_string();
+    check_calls("the calls of the installation", &start)?;
+    let link = fs::read_link(root.path(ENABLED))?.display().to_string();
     expect("the unit", &link, |text| text.ends_with("/akvs.service"))?;
 
     // As `systemctl enable akvs.socket` does.
     let enable = "mkdir /etc/systemd/system/sockets.target.wants && ln -s /usr/lib/systemd/system/akvs.socket \
                   /etc/systemd/system/sockets.target.wants/akvs.socket";
-    root.ask("root", enable)?;
+    root.run("root", enable)?;
     let restart = ["--system daemon-reload", "try-restart akvs.service"];
-    give(root, "-i", &packages.second)?;
-    asked("of systemd, at an upgrade", &restart)?;
+    dpkg(root, "-i", &packages.second)?;
+    check_calls("the calls of an upgrade", &restart)?;
     // As `systemctl disable akvs` does.
-    fs::remove_file(root.path(WANTED))?;
-    give(root, "-i", &packages.second)?;
-    asked("of systemd, where it is switched off", &restart)?;
-    root.refused("root", &format!("test -L /{WANTED}"))?;
+    fs::remove_file(root.path(ENABLED))?;
+    dpkg(root, "-i", &packages.second)?;
+    check_calls("the calls of an upgrade of a disabled service", &restart)?;
+    root.run_failing("root", &format!("test -L /{ENABLED}"))?;
 
-    root.ask("root", "dpkg -r akvs")?;
+    root.run("root", "dpkg -r akvs")?;
     let stop = ["stop akvs.socket akvs.service", "--system daemon-reload"];
-    asked("of systemd, at a removal", &stop)?;
-    root.ask(
+    check_calls("the calls of a removal", &stop)?;
+    root.run(
         "root",
         "dpkg -P akvs; rm -r /run/systemd /usr/local/bin/systemctl",
     )
     .map(drop)
 }
 
-/// Has dpkg do something with a package.
-fn give(root: &Root, what: &str, package: &Path) -> Result {
+/// Runs dpkg on a package.
+fn dpkg(root: &Root, action: &str, package: &Path) -> Result {
     fs::copy(package, root.path("tmp/akvs.deb"))?;
-    root.ask("root", &format!("dpkg {what} /tmp/akvs.deb"))
+    root.run("root", &format!("dpkg {action} /tmp/akvs.deb"))
         .map(drop)
 }
 
-/// What was written is there.
-fn foo(root: &Root) -> Result {
-    let value = root.ask("root", "akvs get foo bar")?;
+/// Checks that the server has the value.
+fn check_value(root: &Root) -> Result {
+    let value = root.run("root", "akvs get foo bar")?;
     expect("the value", &value, |text| text == "baz")
 }
 
-/// The settings are as a person left them.
-fn kept(root: &Root, settings: &[u8]) -> Result {
+/// Checks that the settings are as the administrator changed them.
+fn check_settings(root: &Root, settings: &[u8]) -> Result {
     match fs::read(root.path(deb::CONFIG))? == settings {
         true => Ok(()),
         false => Err("the changed settings were not kept".into()),

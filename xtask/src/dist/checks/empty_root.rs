@@ -1,62 +1,62 @@
-//! The program in a root that holds the unpacked tarball and a writable folder, and nothing else: no `/proc`, `/dev`,
-//! `/etc` or `/tmp`, no library, no names of users or machines.
+//! The check of the program in a root directory that contains only the unpacked tarball and a writable directory: no
+//! `/proc`, `/dev`, `/etc` or `/tmp`, no library, no names of users or hosts.
 //!
-//! Owns the way through a server's life there, once as root and once as nobody. Whatever was started is ended, and the
-//! root is gone afterwards.
+//! It owns the commands that run there, as root and as an unprivileged user. The server and the directory do not outlive
+//! the check.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
-use super::session::{PATIENCE_SECONDS, Session, unpack};
+use super::session::{Session, TIMEOUT_SECONDS, unpack};
 use crate::dist::Release;
 use crate::shell::{Result, is_root};
 
-/// A user that nobody is.
-const NOBODY: u32 = 65_534;
-/// Where the program keeps what it may write.
+/// The id of an unprivileged user.
+const UNPRIVILEGED_ID: u32 = 65_534;
+/// The data directory.
 const DATA: &str = "/data";
 
-/// Who runs it.
+/// The user of the program.
 #[derive(Clone, Copy)]
 enum User {
     Root,
-    Nobody,
-    /// Root of a namespace of our own, as which whoever checks may make another root.
-    Mapped,
+    Unprivileged,
+    /// Root of a user namespace, which an unprivileged user can be.
+    NamespaceRoot,
 }
 
 /// Checks the program of a release.
 pub(crate) fn check(release: &Release) -> Result {
     let users: &[User] = match is_root() {
-        true => &[User::Root, User::Nobody],
-        false if may_map() => &[User::Mapped],
+        true => &[User::Root, User::Unprivileged],
+        false if has_user_namespaces() => &[User::NamespaceRoot],
         false => &[],
     };
     for user in users {
-        live(release, *user)?;
+        check_as(release, *user)?;
     }
     match users.len() {
         2 => {}
-        1 => eprintln!("not tried as another user in an empty root: that takes root"),
-        _ => eprintln!("not tried in an empty root: that takes root, or namespaces of users"),
+        1 => eprintln!("skipped the empty root with an unprivileged user: it needs root"),
+        _ => eprintln!("skipped the empty root: it needs root or user namespaces"),
     }
     Ok(())
 }
 
-/// Whether the kernel lets us be root of a namespace.
-fn may_map() -> bool {
+/// Returns whether this user may create a user namespace.
+fn has_user_namespaces() -> bool {
     let mut unshare = Command::new("unshare");
-    let tried = unshare.args(["--user", "-r", "true"]).output();
-    tried.is_ok_and(|output| output.status.success())
+    let output = unshare.args(["--user", "-r", "true"]).output();
+    output.is_ok_and(|output| output.status.success())
 }
 
-/// A server's life: started, used, read from a backup, stopped, started again.
-fn live(release: &Release, user: User) -> Result {
+/// Starts a server, uses it, backs it up, restarts and stops it.
+fn check_as(release: &Release, user: User) -> Result {
     let folder = tempfile::tempdir()?;
     let root = unpack(release, folder.path())?;
-    give(&root, user)?;
+    create_data_dir(&root, user)?;
     let session = Session::new(|arguments| {
         let mut akvs = command(&root, user);
         akvs.args(arguments);
@@ -75,8 +75,8 @@ fn live(release: &Release, user: User) -> Result {
         let url = format!("http://{host}:{port}");
         session.prints(&["get", "foo", "bar", "--url", &url], "baz")?;
     }
-    let secret = format!("https://localhost:{port}");
-    session.refuses(&["get", "foo", "bar", "--url", &secret], "certificates")?;
+    let https = format!("https://localhost:{port}");
+    session.fails(&["get", "foo", "bar", "--url", &https], "certificates")?;
     session.prints(
         &["backup", &format!("{DATA}/b.akvs")],
         "1 key in 1 namespace",
@@ -87,33 +87,36 @@ fn live(release: &Release, user: User) -> Result {
     )?;
     session.prints(&["get", "foo", "bar"], "baz")?;
     session.prints(&["stop"], "stopped")?;
-    session.refuses(&["ping"], "no server is running")?;
+    session.fails(&["ping"], "no server is running")?;
     session.prints(&["verify"], "ok")?;
     session.prints(&["verify", &format!("{DATA}/b.akvs")], "ok")?;
     Ok(())
 }
 
-/// Gives whoever runs it the one folder that it may write.
-fn give(root: &Path, user: User) -> Result {
+/// Creates the data directory, owned by the user.
+fn create_data_dir(root: &Path, user: User) -> Result {
     let data = root.join(DATA.trim_start_matches('/'));
     fs::create_dir(&data)?;
     fs::set_permissions(&data, fs::Permissions::from_mode(0o700))?;
-    if let User::Nobody = user {
-        chown(&data, Some(NOBODY), Some(NOBODY))?;
+    if let User::Unprivileged = user {
+        chown(&data, Some(UNPRIVILEGED_ID), Some(UNPRIVILEGED_ID))?;
     }
     Ok(())
 }
 
-/// The program in its root, without a variable of ours.
+/// Returns a command of the program in its root directory, with an empty environment.
 fn command(root: &Path, user: User) -> Command {
     let mut command = Command::new("timeout");
-    command.arg(PATIENCE_SECONDS);
+    command.arg(TIMEOUT_SECONDS);
     match user {
         User::Root => command.arg("chroot"),
-        User::Nobody => command.args(["chroot", &format!("--userspec={NOBODY}:{NOBODY}")]),
-        User::Mapped => command.args(["unshare", "--user", "-r", "chroot"]),
+        User::Unprivileged => {
+            let user = format!("--userspec={UNPRIVILEGED_ID}:{UNPRIVILEGED_ID}");
+            command.args(["chroot", &user])
+        }
+        User::NamespaceRoot => command.args(["unshare", "--user", "-r", "chroot"]),
     };
-    // Of the variables only where to find these, which lie where not everybody looks.
+    // chroot may be in a directory that is not in the PATH of this user.
     let path = std::env::var("PATH").unwrap_or_default();
     let path = format!("{path}:/usr/sbin:/sbin");
     command.env_clear().env("PATH", path);

@@ -1,7 +1,6 @@
-//! Is the container's image good: built and run for real, as `docs/install.md` says?
+//! The check of the container image: built and run by the commands of `docs/install.md`.
 //!
-//! Owns what must hold of the image and of its containers: who runs, what is refused, whether it is well, what stays.
-//! The lines that build and run it are the page's own, so that each of them is tried.
+//! It owns what must hold for the image and its containers: user, refused starts, health, exit code, data.
 
 mod podman;
 
@@ -18,8 +17,8 @@ use crate::shell::Result;
 
 /// The user that the image runs the server as.
 const USER: u32 = 65_532;
-/// What an image says of itself, and what it is to say.
-const SAYS: &[(&str, &str)] = &[
+/// Fields of the image's configuration, and their expected values.
+const FIELDS: &[(&str, &str)] = &[
     ("{{.Config.User}}", "65532:65532"),
     ("{{.Config.Entrypoint}}", "[/bin/akvs]"),
     ("{{.Config.Cmd}}", "[serve]"),
@@ -29,97 +28,99 @@ const SAYS: &[(&str, &str)] = &[
     ("{{.HealthCheck.Test}}", "[CMD /bin/akvs healthcheck]"),
 ];
 
-/// Builds the image, and runs it as the page says.
+/// Builds the image and runs it.
 pub(crate) fn check(release: &Release) -> Result {
     let Some(podman) = Podman::provide(&release.folder)? else {
         return Ok(());
     };
     let mut page = Page::read(&release.folder, "podman")?;
-    podman.ask(&page.take("podman build ")?)?;
-    image(&podman)?;
-    refused(&podman)?;
-    let token = podman.ask(&page.take("podman run --rm -v akvs:/data akvs token ")?)?;
-    podman.ask(&page.take("podman run -d ")?)?;
-    serve(&podman, token.trim())?;
-    let status = podman.ask(&page.take("podman exec ")?)?;
+    podman.run(&page.take("podman build ")?)?;
+    check_image(&podman)?;
+    check_refused_starts(&podman)?;
+    let token = podman.run(&page.take("podman run --rm -v akvs:/data akvs token ")?)?;
+    podman.run(&page.take("podman run -d ")?)?;
+    check_server(&podman, token.trim())?;
+    let status = podman.run(&page.take("podman exec ")?)?;
     expect("the status", &status, |text| text.contains("ready"))?;
-    stop(&podman, &page.take("podman stop ")?)?;
-    again(&podman)?;
-    open(&podman, &page.take("podman run --rm ")?)?;
-    page.is_done()
+    check_stop(&podman, &page.take("podman stop ")?)?;
+    check_volume(&podman)?;
+    check_unauthenticated(&podman, &page.take("podman run --rm ")?)?;
+    page.finish()
 }
 
-/// What is in it, and what it says.
-fn image(podman: &Podman) -> Result {
-    for (what, wanted) in SAYS {
-        let says = podman.ask(&format!("podman image inspect akvs --format {}", what))?;
-        expect(what, &says, |says| says == *wanted)?;
+/// Checks the configuration of the image, and its data directory.
+fn check_image(podman: &Podman) -> Result {
+    for (field, expected) in FIELDS {
+        let value = podman.run(&format!("podman image inspect akvs --format {field}"))?;
+        expect(field, &value, |value| value == *expected)?;
     }
-    let bytes = podman.ask("podman image inspect akvs --format {{.Size}}")?;
+    let bytes = podman.run("podman image inspect akvs --format {{.Size}}")?;
     println!("the image has {bytes} bytes; {} runs it", podman.runtime());
-    let root = podman.ask("podman image mount akvs")?;
+    let root = podman.run("podman image mount akvs")?;
     let root = Path::new(&root);
-    // A new volume takes after it.
+    // A new volume gets owner and content of this directory.
     let data = fs::metadata(root.join("data")).map_err(|error| format!("/data: {error}"))?;
     if (data.uid(), data.gid()) != (USER, USER) || fs::read_dir(root.join("data"))?.count() > 0 {
-        return Err("/data is not an empty folder of the server's user".into());
+        return Err("/data is not an empty directory of the server's user".into());
     }
-    podman.ask("podman image unmount akvs").map(drop)
+    podman.run("podman image unmount akvs").map(drop)
 }
 
-/// Without a setting no client is served, and a container without a server is not healthy.
-fn refused(podman: &Podman) -> Result {
-    let why = podman.refused("podman run --rm akvs", 78)?;
-    expect("the refusal", &why, |why| {
-        why.contains("akvs token new") && why.contains("--unauthenticated")
+/// Checks that a server without access control does not start, and that a container without a server is unhealthy.
+fn check_refused_starts(podman: &Podman) -> Result {
+    let error = podman.run_failing("podman run --rm akvs", 78)?;
+    expect("the error", &error, |error| {
+        error.contains("akvs token new") && error.contains("--unauthenticated")
     })?;
-    let why = podman.refused("podman run --rm akvs healthcheck", 1)?;
-    expect("the health", &why, |why| {
-        why.contains("no server is running")
+    let error = podman.run_failing("podman run --rm akvs healthcheck", 1)?;
+    expect("the health", &error, |error| {
+        error.contains("no server is running")
     })
 }
 
-/// It is process 1, and well; it lets in who has the token.
-fn serve(podman: &Podman, token: &str) -> Result {
+/// Checks that the server is process 1, healthy, and accepts only requests with a token.
+fn check_server(podman: &Podman, token: &str) -> Result {
     podman.wait_for("akvs", "listening on")?;
-    podman.ask("podman healthcheck run akvs")?;
-    let pid = podman.ask("podman exec akvs akvs pid")?;
+    podman.run("podman healthcheck run akvs")?;
+    let pid = podman.run("podman exec akvs akvs pid")?;
     expect("the process", &pid, |pid| pid == "1")?;
-    podman.ask("podman exec akvs akvs set foo bar baz")?;
+    podman.run("podman exec akvs akvs set foo bar baz")?;
     let get = "akvs akvs get --url http://127.0.0.1:8080 foo bar";
-    let value = podman.ask(&format!("podman exec --env AKVS_TOKEN={token} {get}"))?;
+    let value = podman.run(&format!("podman exec --env AKVS_TOKEN={token} {get}"))?;
     expect("the value", &value, |value| value == "baz")?;
-    podman.refused(&format!("podman exec {get}"), 1).map(drop)
+    podman
+        .run_failing(&format!("podman exec {get}"), 1)
+        .map(drop)
 }
 
-/// It ends in time by itself, also while a client watches.
-fn stop(podman: &Podman, line: &str) -> Result {
+/// Checks that the server stops without being killed, also while a client watches.
+fn check_stop(podman: &Podman, line: &str) -> Result {
     let mut watch = podman.command("podman exec akvs akvs watch foo --since 0 --values")?;
     let mut watch = watch.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let told = watch.stdout.take().ok_or("a watch that is not read")?;
-    if !podman::has_line(told, "bar") {
-        return Err("a watch does not tell what there is".into());
+    let events = watch.stdout.take().ok_or("the watch has no stdout")?;
+    if !podman::has_line(events, "bar") {
+        return Err("the watch does not print the key".into());
     }
-    podman.ask(line)?;
+    podman.run(line)?;
     watch.wait()?;
-    let code = podman.ask("podman container inspect akvs --format {{.State.ExitCode}}")?;
+    let code = podman.run("podman container inspect akvs --format {{.State.ExitCode}}")?;
     expect("the exit code", &code, |code| code == "0")
 }
 
-/// Another container has the data of the volume.
-fn again(podman: &Podman) -> Result {
-    podman.ask("podman run -d --name second -v akvs:/data akvs")?;
+/// Checks that another container has the data of the volume.
+fn check_volume(podman: &Podman) -> Result {
+    podman.run("podman run -d --name second -v akvs:/data akvs")?;
     podman.wait_for("second", "listening on")?;
-    let value = podman.ask("podman exec second akvs get foo bar")?;
+    let value = podman.run("podman exec second akvs get foo bar")?;
     expect("the value", &value, |value| value == "baz")?;
-    podman.ask("podman rm --force second").map(drop)
+    podman.run("podman rm --force second").map(drop)
 }
 
-/// Every client is accepted if that is configured.
-fn open(podman: &Podman, line: &str) -> Result {
+/// Checks that every client is accepted if that is configured.
+fn check_unauthenticated(podman: &Podman, line: &str) -> Result {
     // In the background, and with a name.
-    podman.ask(&line.replacen("--rm", "-d --name open", 1))?;
+    podman.run(&line.replacen("--rm", "-d --name open", 1))?;
     podman.wait_for("open", "listening on")?;
-    podman.ask("podman exec open akvs set --url http://127.0.0.1:8080 foo bar baz")?;
-    podman.ask("podman rm --force open").map(drop)
+    podman.run("podman exec open akvs set --url http://127.0.0.1:8080 foo bar baz")?;
+    podman.run("podman rm --force open").map(drop)
 }

@@ -1,7 +1,7 @@
-//! A release at work: unpacked, its verbs run one after the other, its server ended.
+//! A session with an unpacked release: commands in order, and the server that they start.
 //!
-//! Knows nothing of where that happens: who checks says how the program is run there. Invariant: what was started in the
-//! background is ended with the session, by its own verb or else by its number.
+//! It owns the expectations of a command's output. It does not know where the program runs: the caller makes the
+//! commands. Invariant: a server that was started in the background ends with the session.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -12,54 +12,63 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::dist::Release;
 use crate::shell::{Result, program, run};
 
-/// How long a verb may take, for `timeout`.
-pub(super) const PATIENCE_SECONDS: &str = "60";
-/// What the text before the process's number is.
+/// The maximum time of a command, for `timeout`.
+pub(super) const TIMEOUT_SECONDS: &str = "60";
+/// The text before the process id.
 const STARTED: &str = "is running: process ";
+/// The text before the port.
 const LISTENING: &str = "http://127.0.0.1:";
 
-/// The program of a release, as it is run in some place.
+/// A session with the program of a release.
 pub(super) struct Session<F: Fn(&[&str]) -> Command> {
     akvs: F,
-    /// What the last start printed.
+    /// The output of the last start.
     started: RefCell<Option<String>>,
 }
 
 impl<F: Fn(&[&str]) -> Command> Session<F> {
-    /// A session of the program, which is run with arguments by what `akvs` makes.
+    /// Returns a session; `akvs` returns the command of the program with these arguments.
     pub(super) fn new(akvs: F) -> Session<F> {
         let started = RefCell::new(None);
         Session { akvs, started }
     }
 
-    /// A verb succeeds, and prints this.
-    pub(super) fn prints(&self, arguments: &[&str], promise: &str) -> Result {
+    /// Runs a command, which must succeed and print this text.
+    pub(super) fn prints(&self, arguments: &[&str], expected: &str) -> Result {
         let output = (self.akvs)(arguments).output()?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         if printed.contains(STARTED) {
             self.started.replace(Some(printed.clone()));
         }
-        if output.status.success() && printed.contains(promise) {
+        if output.status.success() && printed.contains(expected) {
             return Ok(());
         }
-        let what = format!("`akvs {}` did not print {promise:?}", arguments.join(" "));
+        let line = arguments.join(" ");
         let errors = String::from_utf8_lossy(&output.stderr);
-        Err(format!("{what}: {}\n{printed}{errors}", output.status).into())
+        Err(format!(
+            "`akvs {line}`: {}, expected the output {expected:?}:\n{printed}{errors}",
+            output.status
+        )
+        .into())
     }
 
-    /// A verb fails, and says why: by itself, so that it neither crashed nor had to be ended.
-    pub(super) fn refuses(&self, arguments: &[&str], why: &str) -> Result {
+    /// Runs a command, which must fail with this error, neither crash nor time out.
+    pub(super) fn fails(&self, arguments: &[&str], expected: &str) -> Result {
         let output = (self.akvs)(arguments).output()?;
         let errors = String::from_utf8_lossy(&output.stderr);
         let is_failure = matches!(output.status.code(), Some(1 | 78));
-        if is_failure && errors.starts_with("akvs: ") && errors.contains(why) {
+        if is_failure && errors.starts_with("akvs: ") && errors.contains(expected) {
             return Ok(());
         }
-        let what = format!("`akvs {}` did not fail of {why:?}", arguments.join(" "));
-        Err(format!("{what}: {}\n{errors}", output.status).into())
+        let line = arguments.join(" ");
+        Err(format!(
+            "`akvs {line}`: {}, expected the error {expected:?}:\n{errors}",
+            output.status
+        )
+        .into())
     }
 
-    /// Where the server listens that was started last.
+    /// Returns the port of the server that was started last.
     pub(super) fn port(&self) -> Result<u16> {
         let started = self.started.borrow();
         let port = started.as_deref().and_then(|text| number(text, LISTENING));
@@ -73,28 +82,28 @@ impl<F: Fn(&[&str]) -> Command> Drop for Session<F> {
         let Some(pid) = started.and_then(|text| number(&text, STARTED)) else {
             return;
         };
-        // Where all went well it is stopped, and nothing is there to be stopped.
-        let stopped = (self.akvs)(&["ping"]).output();
-        if stopped.is_ok_and(|output| !output.status.success()) {
+        // After a successful check the server is already stopped.
+        let ping = (self.akvs)(&["ping"]).output();
+        if ping.is_ok_and(|output| !output.status.success()) {
             return;
         }
         let _ = (self.akvs)(&["stop"]).output();
-        let is_there = Path::new(&format!("/proc/{pid}")).exists();
+        let exists = Path::new(&format!("/proc/{pid}")).exists();
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        if let Some(pid) = pid.filter(|_| is_there) {
+        if let Some(pid) = pid.filter(|_| exists) {
             let _ = kill_process(pid, Signal::KILL);
         }
     }
 }
 
-/// The number that follows a text.
-fn number(text: &str, before: &str) -> Option<u32> {
-    let (_, rest) = text.split_once(before)?;
+/// Returns the number after a prefix.
+fn number(text: &str, prefix: &str) -> Option<u32> {
+    let (_, rest) = text.split_once(prefix)?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok()
 }
 
-/// Unpacks the tarball, and says where the release then is.
+/// Unpacks the tarball; returns the directory of the release.
 pub(super) fn unpack(release: &Release, folder: &Path) -> Result<PathBuf> {
     let mut tar = program("tar", &["--extract", "--file"]);
     tar.arg(&release.tarball).arg("--directory").arg(folder);
@@ -113,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_promise_that_is_not_kept_is_quoted() {
+    fn unexpected_output_is_quoted() {
         let session = Session::new(shell);
         session.prints(&["echo", "a b"], "b").unwrap();
         let wrong = session.prints(&["echo a; echo c >&2"], "b").unwrap_err();
@@ -122,11 +131,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_failure_of_its_own_is_a_refusal() {
+    fn only_an_error_of_the_program_is_a_failure() {
         let session = Session::new(shell);
-        session
-            .refuses(&["echo akvs: no >&2; exit 1"], "no")
-            .unwrap();
+        session.fails(&["echo akvs: no >&2; exit 1"], "no").unwrap();
         for wrong in [
             "echo akvs: no >&2; exit 0",
             "echo akvs: no >&2; exit 101",
@@ -134,16 +141,16 @@ mod tests {
             "echo akvs: yes >&2; exit 1",
             "echo panicked: no >&2; exit 1",
         ] {
-            assert!(session.refuses(&[wrong], "no").is_err(), "{wrong}");
+            assert!(session.fails(&[wrong], "no").is_err(), "{wrong}");
         }
     }
 
     #[test]
-    fn what_was_started_is_known() {
+    fn the_port_of_the_started_server_is_known() {
         let session = Session::new(shell);
         assert!(session.port().is_err());
-        let says = "echo 'akvs is running: process 999999999 on http://127.0.0.1:4711'";
-        session.prints(&[says], "").unwrap();
+        let start = "echo 'akvs is running: process 999999999 on http://127.0.0.1:4711'";
+        session.prints(&[start], "").unwrap();
         assert_eq!(session.port().unwrap(), 4711);
     }
 }

@@ -1,6 +1,7 @@
-//! The tarball as such: its checksum, its files and their modes, no trace of the building machine.
+//! The check of the tarball: its checksum, its files and their modes, and that no file names a path of this machine.
 //!
-//! Runs nothing of it. What was promised is listed here by hand, so that a part that is forgotten is missed.
+//! It runs no program of the release. It lists the expected files by hand, so that a file that the layout forgets is
+//! noticed.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -13,8 +14,8 @@ use tar::{Archive, Header};
 use crate::dist::Release;
 use crate::shell::{Result, program, read};
 
-/// What every release has.
-const PROMISED: &[&str] = &[
+/// The files of every release.
+const EXPECTED: &[&str] = &[
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "LICENSE",
@@ -29,8 +30,8 @@ const PROMISED: &[&str] = &[
     "share/doc/akvs.cdx.json",
     "share/man/man1/akvs.1",
 ];
-/// Folders of the checkout whose files every release has too.
-const PROMISED_FOLDERS: &[(&str, &str)] = &[
+/// Directories of the checkout whose files are in every release, and their paths there.
+const EXPECTED_DIRS: &[(&str, &str)] = &[
     ("docs", "docs"),
     ("docs/adr", "docs/adr"),
     ("packaging/systemd", "share/systemd"),
@@ -39,22 +40,25 @@ const PROMISED_FOLDERS: &[(&str, &str)] = &[
 
 /// Checks the tarball of a release.
 pub(crate) fn check(release: &Release) -> Result {
-    let folder = release.tarball.parent().ok_or("a tarball in no folder")?;
+    let folder = release.tarball.parent();
+    let folder = folder.ok_or("a tarball without a directory")?;
     let sum = format!("{}.tar.gz.sha256", release.name());
     let mut check = program("sha256sum", &["--check", "--strict", &sum]);
     read(check.current_dir(folder))?;
 
-    let mut expected: BTreeSet<String> = PROMISED.iter().map(|&path| path.to_owned()).collect();
-    for (from, to) in PROMISED_FOLDERS {
-        expected.extend(files(&release.place.checkout.join(from), to)?);
+    let mut expected: BTreeSet<String> = EXPECTED.iter().map(|&path| path.to_owned()).collect();
+    for (from, to) in EXPECTED_DIRS {
+        expected.extend(files(&release.paths.checkout.join(from), to)?);
     }
     let found = entries(release)?;
     let missing: Vec<&String> = expected.difference(&found).collect();
-    let surplus: Vec<&String> = found.difference(&expected).collect();
-    if !missing.is_empty() || !surplus.is_empty() {
-        return Err(format!("the tarball lacks {missing:?} and has unexpected {surplus:?}").into());
+    let unexpected: Vec<&String> = found.difference(&expected).collect();
+    if !missing.is_empty() || !unexpected.is_empty() {
+        return Err(
+            format!("the tarball lacks {missing:?} and has unexpected {unexpected:?}").into(),
+        );
     }
-    no_trace(release)
+    check_local_paths(release)
 }
 
 fn files(folder: &Path, to: &str) -> Result<Vec<String>> {
@@ -70,7 +74,7 @@ fn files(folder: &Path, to: &str) -> Result<Vec<String>> {
     Ok(files)
 }
 
-/// The files in the tarball, all of them below the release's folder, in order, each as it should be.
+/// Returns the files in the tarball, after a check of their paths, modes, owners and dates.
 fn entries(release: &Release) -> Result<BTreeSet<String>> {
     let mut archive = Archive::new(GzDecoder::new(File::open(&release.tarball)?));
     let begin = format!("{}/", release.name());
@@ -82,10 +86,10 @@ fn entries(release: &Release) -> Result<BTreeSet<String>> {
         let below = path
             .strip_prefix(&begin)
             .ok_or_else(|| format!("{path} is not below {begin}"))?;
-        judge(entry.header(), below).map_err(|what| format!("{path}: {what}"))?;
+        check_header(entry.header(), below).map_err(|error| format!("{path}: {error}"))?;
         dates.insert(entry.header().mtime()?);
         if entry.header().entry_type().is_file() && !found.insert(below.to_owned()) {
-            return Err(format!("{path} is there twice").into());
+            return Err(format!("duplicate path {path}").into());
         }
     }
     match dates.len() {
@@ -94,39 +98,39 @@ fn entries(release: &Release) -> Result<BTreeSet<String>> {
     }
 }
 
-/// Mode and owner, which are the same on every machine.
-fn judge(header: &Header, path: &str) -> Result {
+/// Checks mode and owner, which must be the same on every machine.
+fn check_header(header: &Header, path: &str) -> Result {
     let kind = header.entry_type();
     if !kind.is_dir() && !kind.is_file() {
-        return Err(format!("is neither a file nor a folder: {kind:?}").into());
+        return Err(format!("is neither a file nor a directory: {kind:?}").into());
     }
-    let is_run = kind.is_dir() || path.starts_with("bin/");
-    let mode = if is_run { 0o755 } else { 0o644 };
+    let is_executable = kind.is_dir() || path.starts_with("bin/");
+    let mode = if is_executable { 0o755 } else { 0o644 };
     if header.mode()? != mode {
         return Err(format!("has mode {:o}, not {mode:o}", header.mode()?).into());
     }
     if (header.uid()?, header.gid()?) != (0, 0) {
-        return Err("does not belong to root".into());
+        return Err("is not owned by root".into());
     }
     Ok(())
 }
 
-/// No file names a folder of the machine that built it.
-fn no_trace(release: &Release) -> Result {
-    let place = &release.place;
-    let mut folders = vec![&place.checkout, &place.target, &place.cargo_home];
+/// Checks that no file names a directory of this machine.
+fn check_local_paths(release: &Release) -> Result {
+    let paths = &release.paths;
+    let mut folders = vec![&paths.checkout, &paths.target, &paths.cargo_home];
     let home = std::env::home_dir();
-    // Of a home as short as `/` there is a trace everywhere.
+    // Every path begins with a home of `/`.
     folders.extend(home.iter().filter(|home| home.as_os_str().len() > 1));
-    for path in PROMISED {
+    for path in EXPECTED {
         let bytes = fs::read(release.folder.join(path))?;
         for folder in &folders {
-            // With what follows, because a short one could be the beginning of a word.
+            // With a slash, because a short path could be the beginning of another word.
             let folder = format!("{}/", folder.display());
             if let Some(at) = memmem::find(&bytes, folder.as_bytes()) {
                 let end = bytes.len().min(at + folder.len() + 60);
                 let text = bytes[at..end].escape_ascii();
-                return Err(format!("{path} names a folder of this machine: {text}").into());
+                return Err(format!("{path} names a path of this machine: {text}").into());
             }
         }
     }
@@ -136,14 +140,14 @@ fn no_trace(release: &Release) -> Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dist::layout::Part;
-    use crate::dist::{Place, layout, pack};
+    use crate::dist::layout::Entry;
+    use crate::dist::{BuildPaths, layout, pack};
 
-    /// A release of which each file says its own name.
-    fn release(folder: &Path, change: impl FnOnce(&mut Vec<Part>)) -> Release {
-        let mut parts: Vec<Part> = PROMISED
+    /// Builds a release whose files contain their own paths.
+    fn release(folder: &Path, change: impl FnOnce(&mut Vec<Entry>)) -> Release {
+        let mut entries: Vec<Entry> = EXPECTED
             .iter()
-            .map(|path| Part {
+            .map(|path| Entry {
                 path: (*path).to_owned(),
                 mode: if path.starts_with("bin/") {
                     0o755
@@ -153,37 +157,38 @@ mod tests {
                 bytes: path.as_bytes().to_vec(),
             })
             .collect();
-        change(&mut parts);
+        change(&mut entries);
         let release = Release {
             version: "1.2.3".to_owned(),
-            target: "somewhere".to_owned(),
-            folder: folder.join("akvs-1.2.3-somewhere"),
-            tarball: folder.join("akvs-1.2.3-somewhere.tar.gz"),
+            target: "target".to_owned(),
+            folder: folder.join("akvs-1.2.3-target"),
+            tarball: folder.join("akvs-1.2.3-target.tar.gz"),
             epoch: 7,
-            place: Place {
+            paths: BuildPaths {
                 checkout: folder.join("checkout"),
                 target: folder.join("target"),
                 cargo_home: folder.join("cargo"),
             },
         };
-        layout::write(&release.folder, &parts).unwrap();
-        pack::write(&release.tarball, &release.name(), &parts, release.epoch).unwrap();
+        layout::write(&release.folder, &entries).unwrap();
+        pack::write(&release.tarball, &release.name(), &entries, release.epoch).unwrap();
         release
     }
 
-    /// What is said of a release that was changed so.
-    fn refusal(change: impl FnOnce(&mut Vec<Part>)) -> String {
+    /// Returns the error of a release with a change.
+    fn error(change: impl FnOnce(&mut Vec<Entry>)) -> String {
         let folder = tempfile::tempdir().unwrap();
         let error = check(&release(folder.path(), change)).unwrap_err();
         error.to_string()
     }
 
-    fn named<'a>(parts: &'a mut [Part], path: &str) -> &'a mut Part {
-        parts.iter_mut().find(|part| part.path == path).unwrap()
+    fn entry<'a>(entries: &'a mut [Entry], path: &str) -> &'a mut Entry {
+        let mut entries = entries.iter_mut();
+        entries.find(|entry| entry.path == path).unwrap()
     }
 
     #[test]
-    fn a_release_as_promised_is_good_until_a_byte_changes() {
+    fn a_changed_byte_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let release = release(folder.path(), |_| {});
         check(&release).unwrap();
@@ -199,25 +204,25 @@ mod tests {
     }
 
     #[test]
-    fn neither_more_nor_less_than_promised_is_in_it() {
-        let less = refusal(|parts| parts.retain(|part| part.path != "LICENSE"));
-        assert!(less.contains("lacks [\"LICENSE\"]"), "{less}");
-        let more = refusal(|parts| named(parts, "LICENSE").path.insert_str(0, "x/"));
-        assert!(more.contains("has unexpected [\"x/LICENSE\"]"), "{more}");
-        let mode = refusal(|parts| named(parts, "LICENSE").mode = 0o600);
+    fn missing_and_unexpected_files_and_modes_are_found() {
+        let missing = error(|entries| entries.retain(|entry| entry.path != "LICENSE"));
+        assert!(missing.contains("lacks [\"LICENSE\"]"), "{missing}");
+        let moved = error(|entries| entry(entries, "LICENSE").path.insert_str(0, "x/"));
+        assert!(moved.contains("has unexpected [\"x/LICENSE\"]"), "{moved}");
+        let mode = error(|entries| entry(entries, "LICENSE").mode = 0o600);
         assert!(mode.contains("LICENSE: has mode 600, not 644"), "{mode}");
     }
 
     #[test]
-    fn a_trace_of_the_building_machine_is_found() {
+    fn a_path_of_this_machine_is_found() {
         let folder = tempfile::tempdir().unwrap();
-        let traced = release(folder.path(), |parts| {
+        let release = release(folder.path(), |entries| {
             let path = folder.path().join("cargo/registry/a.rs");
-            named(parts, "bin/akvs").bytes = format!("\0\0{}\0", path.display()).into_bytes();
+            entry(entries, "bin/akvs").bytes = format!("\0\0{}\0", path.display()).into_bytes();
         });
-        let error = check(&traced).unwrap_err().to_string();
+        let error = check(&release).unwrap_err().to_string();
         assert!(
-            error.starts_with("bin/akvs names a folder of this machine"),
+            error.starts_with("bin/akvs names a path of this machine"),
             "{error}"
         );
         assert!(error.contains("cargo/registry/a.rs"), "{error}");

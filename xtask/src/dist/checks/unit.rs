@@ -1,6 +1,6 @@
-//! The units for systemd: whether systemd understands them, and how little they let the server do.
+//! The check of the systemd units: their syntax, and the exposure of the service.
 //!
-//! Owns no units and starts no service. Needs `systemd-analyze`; without it one line says that nothing was tried.
+//! It starts no service. It needs `systemd-analyze`; without it, it prints a note.
 
 use std::fs;
 use std::path::Path;
@@ -11,16 +11,16 @@ use crate::shell::{Result, Tool, on_path, program, provide};
 const ANALYZE: &str = "systemd-analyze";
 const SYSTEMD: Tool = Tool {
     name: "systemd",
-    without: "the units for systemd were not checked",
+    without: "the systemd units will not be checked",
 };
-/// Where a package puts the program, and the units therefore look for it.
+/// The path of the program in the units.
 const INSTALLED: &str = "/usr/bin/akvs";
 const SERVICE: &str = "akvs.service";
 const UNITS: [&str; 2] = [SERVICE, "akvs.socket"];
-/// What the service says of itself, in a comment.
+/// The comment with the exposure of the service.
 const EXPOSURE: &str = "# Exposure: ";
 
-/// Checks the units of a release, which are to start its program.
+/// Checks the units of a release.
 pub(super) fn check(release: &Release) -> Result {
     if !on_path(ANALYZE) && !provide(&SYSTEMD) {
         return Ok(());
@@ -34,31 +34,30 @@ pub(super) fn check(release: &Release) -> Result {
         fs::write(copies.path().join(unit), text.replace(INSTALLED, akvs))?;
     }
     verify(copies.path())?;
-    let said = exposure(&fs::read_to_string(folder.join(SERVICE))?)?;
-    // It counts in tenths.
-    let threshold = format!("--threshold={said}");
+    let exposure = exposure(&fs::read_to_string(folder.join(SERVICE))?)?;
+    let threshold = format!("--threshold={exposure}");
     let arguments = ["security", "--offline=true", "--no-pager", &threshold];
-    let judged = analyze(copies.path(), &arguments).arg(SERVICE).output()?;
-    let report = String::from_utf8_lossy(&judged.stdout);
-    let sum = report.lines().rev().find(|line| !line.trim().is_empty());
-    eprintln!("{}", sum.unwrap_or_default().trim());
-    match judged.status.success() {
+    let output = analyze(copies.path(), &arguments).arg(SERVICE).output()?;
+    let report = String::from_utf8_lossy(&output.stdout);
+    let summary = report.lines().rev().find(|line| !line.trim().is_empty());
+    eprintln!("{}", summary.unwrap_or_default().trim());
+    match output.status.success() {
         true => Ok(()),
-        false => {
-            let why = format!("{SERVICE} lets the server do more than it says at its top");
-            Err(format!("{why}:\n{report}").into())
-        }
+        false => Err(format!(
+            "the exposure of {SERVICE} is higher than its first comment states:\n{report}"
+        )
+        .into()),
     }
 }
 
-/// Whether systemd understands all of it, without a word.
+/// Checks that systemd accepts the units without a warning.
 fn verify(folder: &Path) -> Result {
     let mut verify = analyze(folder, &["verify", "--man=no"]);
     let output = verify.args(UNITS.map(|unit| folder.join(unit))).output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    match output.status.success() && said.trim().is_empty() {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    match output.status.success() && errors.trim().is_empty() {
         true => Ok(()),
-        false => Err(format!("systemd does not understand the units:\n{said}").into()),
+        false => Err(format!("systemd-analyze rejects the units:\n{errors}").into()),
     }
 }
 
@@ -68,12 +67,12 @@ fn analyze(folder: &Path, arguments: &[&str]) -> std::process::Command {
     analyze
 }
 
-/// The exposure that a unit says of itself, in tenths.
+/// Returns the exposure in the comment of a unit, in tenths.
 fn exposure(unit: &str) -> Result<u32> {
-    let said = unit.lines().find_map(|line| line.strip_prefix(EXPOSURE));
-    let number = said.and_then(|said| said.split(' ').next()?.split_once('.'));
-    let (whole, tenths) = number.ok_or_else(|| format!("{SERVICE} says no {EXPOSURE:?}"))?;
-    Ok(10 * whole.parse::<u32>()? + tenths.trim_end().parse::<u32>()?)
+    let text = unit.lines().find_map(|line| line.strip_prefix(EXPOSURE));
+    let number = text.and_then(|text| text.split(' ').next()?.split_once('.'));
+    let (units, tenths) = number.ok_or_else(|| format!("{SERVICE} has no {EXPOSURE:?}"))?;
+    Ok(10 * units.parse::<u32>()? + tenths.trim_end().parse::<u32>()?)
 }
 
 #[cfg(test)]
@@ -84,8 +83,8 @@ mod tests {
     fn an_exposure_is_read_in_tenths() {
         let unit = "# A comment\n# Exposure: 1.2 (as it is)\n[Unit]\n";
         assert_eq!(exposure(unit).unwrap(), 12);
-        for none in ["", "# Exposure: low", "# Exposure: 1.x (so)"] {
-            assert!(exposure(none).is_err(), "{none:?}");
+        for invalid in ["", "# Exposure: low", "# Exposure: 1.x (so)"] {
+            assert!(exposure(invalid).is_err(), "{invalid:?}");
         }
     }
 }

@@ -1,40 +1,40 @@
-//! The release after it was unpacked: in any folder, without set-up, as the README says.
+//! The check of an unpacked release: in any directory, without set-up, by the commands of the README.
 //!
-//! Owns the reading of the README's lines for a release. The server listens on a free port, whatever the README says,
-//! because its own may be taken.
+//! It owns the parsing of the README's commands for a release. The server listens on a free port, because the port in
+//! the README may be in use.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::session::{PATIENCE_SECONDS, Session, unpack};
+use super::session::{Session, TIMEOUT_SECONDS, unpack};
 use crate::dist::Release;
 use crate::shell::{Result, Tool, provide};
 
 const CURL: Tool = Tool {
     name: "curl",
-    without: "the README's lines for a release are not tried",
+    without: "the README's commands for a release will not be run",
 };
-/// What opens those lines; the others are `sh`.
+/// The fence of the commands for a release; other blocks are `sh`.
 const FENCE: &str = "```shell\n";
 const ADDRESS: &str = "localhost:8080";
 
-/// Checks a release that is unpacked.
+/// Checks an unpacked release.
 pub(crate) fn check(release: &Release) -> Result {
-    somewhere(release)?;
+    check_any_directory(release)?;
     match provide(&CURL) {
-        true => as_the_readme_says(release),
+        true => check_readme(release),
         false => Ok(()),
     }
 }
 
-/// In a folder with a space in its name, from that folder.
-fn somewhere(release: &Release) -> Result {
-    let folder = tempfile::Builder::new().prefix("some where").tempdir()?;
+/// Runs the program in a directory with a space in its name.
+fn check_any_directory(release: &Release) -> Result {
+    let folder = tempfile::Builder::new().prefix("any dir").tempdir()?;
     let home = unpack(release, folder.path())?;
     let session = Session::new(|arguments| {
-        let mut akvs = in_folder("timeout", &home);
-        akvs.args([PATIENCE_SECONDS, "./bin/akvs"]).args(arguments);
+        let mut akvs = command("timeout", &home);
+        akvs.args([TIMEOUT_SECONDS, "./bin/akvs"]).args(arguments);
         akvs
     });
     session.prints(&["start"], "is running: process")?;
@@ -48,8 +48,8 @@ fn somewhere(release: &Release) -> Result {
     }
 }
 
-/// The README's lines, each in a shell.
-fn as_the_readme_says(release: &Release) -> Result {
+/// Runs the README's commands, each in a shell.
+fn check_readme(release: &Release) -> Result {
     let readme = fs::read_to_string(release.folder.join("README.md"))?;
     let lines = lines(&readme)?;
     let folder = tempfile::tempdir()?;
@@ -59,35 +59,35 @@ fn as_the_readme_says(release: &Release) -> Result {
         .ok_or("a tarball without a name")?;
     fs::copy(&release.tarball, folder.path().join(name))?;
     let session = Session::new(|arguments| {
-        let mut shell = in_folder("timeout", folder.path());
-        // A session ends what it started by words that are the program's.
+        let mut shell = command("timeout", folder.path());
+        // The session itself passes only arguments of the program.
         let line = match arguments {
             [line] if line.contains(' ') => (*line).to_owned(),
             verb => format!("cd {} && bin/akvs {}", release.name(), verb.join(" ")),
         };
-        shell.args([PATIENCE_SECONDS, "sh", "-c", &line]);
+        shell.args([TIMEOUT_SECONDS, "sh", "-c", &line]);
         shell
     });
-    // Each line has a shell of its own, which has to go where the lines before went.
-    let mut way = String::new();
-    for (line, promise) in lines {
+    // Each line has its own shell, which must change to the directory of the lines before.
+    let mut change_dir = String::new();
+    for (line, expected) in lines {
         let line = match line.contains(ADDRESS) {
             true => line.replace(ADDRESS, &format!("127.0.0.1:{}", session.port()?)),
             false => line.to_owned(),
         };
-        session.prints(&[&format!("{way}{line}")], promise)?;
+        session.prints(&[&format!("{change_dir}{line}")], expected)?;
         if line.starts_with("cd ") {
-            way.push_str(&format!("{line} && "));
+            change_dir.push_str(&format!("{line} && "));
         }
     }
     Ok(())
 }
 
-/// What is typed, and what is promised of it.
+/// Returns the commands and their expected output.
 fn lines(readme: &str) -> Result<Vec<(&str, &str)>> {
     let (_, rest) = readme
         .split_once(FENCE)
-        .ok_or("the README has no lines for a release")?;
+        .ok_or("the README has no commands for a release")?;
     let (block, _) = rest.split_once("```").ok_or("the README ends in a block")?;
     let lines = block.lines().map(|line| match line.split_once(" #") {
         Some((line, comment)) => (
@@ -99,8 +99,8 @@ fn lines(readme: &str) -> Result<Vec<(&str, &str)>> {
     Ok(lines.collect())
 }
 
-/// A program in a folder, without the settings of who checks, and with a free port.
-fn in_folder(name: &str, folder: &Path) -> Command {
+/// Returns a command in a directory, without settings from the environment and with a free port.
+fn command(name: &str, folder: &Path) -> Command {
     let mut command = crate::shell::program(name, &[]);
     command
         .current_dir(folder)
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_readme_s_lines_are_read_with_what_they_promise() {
+    fn commands_are_parsed_with_their_expected_output() {
         let readme = "# A\n```sh\nno\n```\n```shell\ncd a\nb c   # prints: d e\n```\nmore\n";
         assert_eq!(lines(readme).unwrap(), [("cd a", ""), ("b c", "d e")]);
         assert!(lines("# A\n```sh\nno\n```\n").is_err());

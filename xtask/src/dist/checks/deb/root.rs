@@ -1,7 +1,7 @@
-//! A Debian of its own to install packages in: the smallest there is, in a folder, with nothing of this machine.
+//! A minimal Debian in a directory, to install packages in.
 //!
-//! Owns how it is made, and how a line is run in it as one of its users. What it was made of is kept below `target/`
-//! for the next time. Invariant: no process of it outlives it, and no mount of it is seen outside.
+//! It owns its creation, and how commands run in it. The packed system is kept below `target/debian` and used again.
+//! Invariant: its processes end with it, and its mounts are not visible outside.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,12 +17,12 @@ const MMDEBSTRAP: Tool = Tool {
     name: "mmdebstrap",
     without: "the Debian package will not be installed",
 };
-/// Enters the folder $0 as the user $1, with the kernel's own folders, and runs the line $2.
+/// Enters the directory $0 as the user $1, with `/proc` and `/dev`, and runs the command line $2.
 const ENTER: &str = "\
 mount --rbind /proc \"$0/proc\" && mount --rbind /dev \"$0/dev\" && exec env -i \
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/ DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
 chroot --userspec=\"$1\" \"$0\" /bin/sh -c \"$2\"";
-/// The kernel's folders, and what dpkg and adduser keep of what they did.
+/// Directories of the kernel, and the logs and backups of dpkg and adduser.
 const NOT_LISTED: &[&str] = &[
     "dev",
     "proc",
@@ -34,16 +34,16 @@ const NOT_LISTED: &[&str] = &[
     "etc/*-",
 ];
 
-/// A root folder.
+/// The root directory of the system.
 pub(super) struct Root {
     folder: TempDir,
 }
 
 impl Root {
-    /// A new one; none where it cannot be had, and then says so.
+    /// Creates a system; returns none and prints a note if it cannot.
     pub(super) fn provide(target: &Path) -> Result<Option<Root>> {
         if !shell::is_root() {
-            eprintln!("could not install the Debian package anywhere: only root can");
+            eprintln!("skipped the installation of the Debian package: it needs root");
             return Ok(None);
         }
         let Some(packed) = packed(target)? else {
@@ -52,35 +52,36 @@ impl Root {
         let folder = tempfile::tempdir()?;
         let mut unpack = program("tar", &["--extract", "--numeric-owner", "--file"]);
         run(unpack.arg(packed).arg("--directory").arg(folder.path()))?;
-        // So that who is not root gets in.
+        // Other users must be able to enter it.
         run(program("chmod", &["755"]).arg(folder.path()))?;
         let root = Root { folder };
-        match root.ask("root", "true") {
+        match root.run("root", "true") {
             Ok(_) => Ok(Some(root)),
             Err(error) => {
-                eprintln!("could not install the Debian package anywhere: {error}");
+                eprintln!("skipped the installation of the Debian package: {error}");
                 Ok(None)
             }
         }
     }
 
-    /// A path in it, from outside.
+    /// Returns the path of a file in the system, as seen from outside.
     pub(super) fn path(&self, inside: &str) -> PathBuf {
         self.folder.path().join(inside.trim_start_matches('/'))
     }
 
-    /// What a line prints that must succeed.
-    pub(super) fn ask(&self, user: &str, line: &str) -> Result<String> {
+    /// Runs a command line, which must succeed; returns its output.
+    pub(super) fn run(&self, user: &str, line: &str) -> Result<String> {
         let output = self.enter(user, line).output()?;
-        let told = String::from_utf8_lossy(&output.stderr);
-        match output.status.success() {
-            true => Ok(String::from_utf8(output.stdout)?.trim_end().to_owned()),
-            false => Err(format!("as {user}: `{line}`: {}: {}", output.status, told.trim()).into()),
+        if output.status.success() {
+            return Ok(String::from_utf8(output.stdout)?.trim_end().to_owned());
         }
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let stderr = stderr.trim();
+        Err(format!("as {user}: `{line}`: {}: {stderr}", output.status).into())
     }
 
-    /// Why a line fails that must.
-    pub(super) fn refused(&self, user: &str, line: &str) -> Result<String> {
+    /// Runs a command line, which must fail; returns its errors.
+    pub(super) fn run_failing(&self, user: &str, line: &str) -> Result<String> {
         let output = self.enter(user, line).output()?;
         match output.status.success() {
             true => Err(format!("as {user}: `{line}` should have failed").into()),
@@ -97,7 +98,7 @@ impl Root {
         command
     }
 
-    /// All that is in it: kind, rights, owner, path, target; and its users.
+    /// Lists its files (kind, mode, owner, path, target of a link) and its users.
     pub(super) fn list(&self) -> Result<String> {
         let mut find = program("find", &["."]);
         for path in NOT_LISTED {
@@ -117,7 +118,7 @@ impl Root {
 
 impl Drop for Root {
     fn drop(&mut self) {
-        // Where a check failed, its server may be left.
+        // After a failed check a server may still run.
         let Ok(processes) = fs::read_dir("/proc") else {
             return;
         };
@@ -132,7 +133,7 @@ impl Drop for Root {
     }
 }
 
-/// The files of a small Debian, packed.
+/// Returns the tarball of a minimal Debian; creates it if it is missing.
 fn packed(target: &Path) -> Result<Option<PathBuf>> {
     let folder = target.join("debian");
     let packed = folder.join(format!("{DEBIAN}.tar"));
@@ -143,11 +144,11 @@ fn packed(target: &Path) -> Result<Option<PathBuf>> {
         return Ok(None);
     }
     fs::create_dir_all(&folder)?;
-    // Only what is whole gets the name by which it is taken up again.
+    // Renamed when it is complete, so that an interrupted one is not used.
     let new = folder.join("new.tar");
-    let how = ["--variant=essential", "--include=adduser", DEBIAN];
-    if let Err(error) = run(program("mmdebstrap", &how).arg(&new)) {
-        eprintln!("could not install the Debian package anywhere: {error}");
+    let arguments = ["--variant=essential", "--include=adduser", DEBIAN];
+    if let Err(error) = run(program("mmdebstrap", &arguments).arg(&new)) {
+        eprintln!("skipped the installation of the Debian package: {error}");
         return Ok(None);
     }
     fs::rename(new, &packed)?;

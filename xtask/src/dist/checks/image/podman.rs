@@ -1,7 +1,7 @@
-//! podman, with images, containers and volumes of its own: nothing of this machine's is seen or changed.
+//! podman with its own storage: it neither sees nor changes images, containers and volumes of this machine.
 //!
-//! Owns how it is run here, not what for. No container has a network, so that nothing else can be in its way; none can
-//! write but to its volumes, and none has a capability. Invariant: no container outlives it.
+//! It owns the options of podman and its containers: without network, so that ports never conflict; read-only except
+//! for volumes; without capabilities. Invariant: containers do not outlive the value.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -14,15 +14,15 @@ use crate::shell::{self, Result, Tool, on_path, program};
 
 const PODMAN: Tool = Tool {
     name: "podman",
-    without: "the container's image will not be built",
+    without: "the container image will not be built",
 };
-/// What starts a container; which of them can depends on the machine.
+/// The runtimes that are tried; which of them works depends on the machine.
 const RUNTIMES: &[&str] = &["crun", "runc"];
 const RUNC: Tool = Tool {
     name: "runc",
-    without: "the container's image may not be run",
+    without: "the container image may not be run",
 };
-/// How every container runs. Not every machine lets the limits be raised, which podman would do by itself.
+/// The options of every container. Podman would raise the limits by default, which some machines forbid.
 const RUN: &[&str] = &[
     "--pull",
     "never",
@@ -40,78 +40,79 @@ const RUN: &[&str] = &[
     "nproc=1024:1024",
 ];
 
-/// In seconds: a container that should have ended and still serves is not waited for.
-const PATIENCE: &str = "120";
+/// The maximum time of a command, in seconds.
+const TIMEOUT_SECONDS: &str = "120";
 
-/// podman, in the folder of a release.
+/// podman, in the directory of a release.
 pub(super) struct Podman {
-    kept: TempDir,
+    storage: TempDir,
     folder: PathBuf,
     runtime: &'static str,
 }
 
 impl Podman {
-    /// Returns an instance that can run what is in the folder; returns none and prints a note if that is impossible.
+    /// Returns an instance that can run the release; returns none and prints a note if that is impossible.
     pub(super) fn provide(folder: &Path) -> Result<Option<Podman>> {
         if !shell::is_root() {
-            eprintln!("could not build the container's image: only root can, here");
+            eprintln!("skipped the container image: it needs root");
             return Ok(None);
         }
         if !shell::provide(&PODMAN) {
             return Ok(None);
         }
         let mut podman = Podman {
-            kept: tempfile::tempdir()?,
+            storage: tempfile::tempdir()?,
             folder: folder.to_owned(),
             runtime: "",
         };
-        let mut why = "there is nothing to start it with".to_owned();
+        let mut reason = "no runtime is installed".to_owned();
         for runtime in RUNTIMES {
-            let is_there = on_path(runtime) || *runtime == RUNC.name && shell::provide(&RUNC);
-            if !is_there {
+            let is_installed = on_path(runtime) || *runtime == RUNC.name && shell::provide(&RUNC);
+            if !is_installed {
                 continue;
             }
             podman.runtime = runtime;
-            // No image yet: were that wrong, it would not be this machine's fault.
+            // Without an image, so that a failure here is due to the machine.
             let probe = format!(
                 "podman run --rm --rootfs {} /bin/akvs --version",
                 folder.display()
             );
-            match podman.ask(&probe) {
+            match podman.run(&probe) {
                 Ok(_) => return Ok(Some(podman)),
-                Err(error) => why = error.to_string(),
+                Err(error) => reason = error.to_string(),
             }
         }
-        eprintln!("could not run the container's image: {why}");
+        eprintln!("skipped the container image: {reason}");
         Ok(None)
     }
 
-    /// What starts its containers.
+    /// Returns the runtime of its containers.
     pub(super) fn runtime(&self) -> &str {
         self.runtime
     }
 
-    /// A line as one would type it, which has no quotes.
+    /// Returns the command of a line without quotes.
     pub(super) fn command(&self, line: &str) -> Result<Command> {
-        let mut command = program("timeout", &[PATIENCE, "podman", "--storage-driver", "vfs"]);
+        let mut command = program("timeout", &[TIMEOUT_SECONDS, "podman"]);
+        command.args(["--storage-driver", "vfs"]);
         command.args(["--cgroup-manager", "cgroupfs", "--runtime", self.runtime]);
         for (flag, folder) in [
             ("--root", "root"),
             ("--runroot", "run"),
             ("--tmpdir", "tmp"),
         ] {
-            command.arg(flag).arg(self.kept.path().join(folder));
+            command.arg(flag).arg(self.storage.path().join(folder));
         }
         let mut words = line.split_whitespace();
         let (Some("podman"), Some(verb)) = (words.next(), words.next()) else {
-            return Err(format!("`{line}` is no line for podman").into());
+            return Err(format!("invalid line `{line}`: expected a podman command").into());
         };
         command.arg(verb);
         if verb == "run" {
             command.args(RUN);
         }
         while let Some(word) = words.next() {
-            // There is no network that a port could be opened to.
+            // Without a network there are no ports to publish.
             match verb == "run" && word == "-p" {
                 true => drop(words.next()),
                 false => drop(command.arg(word)),
@@ -126,30 +127,30 @@ impl Podman {
         output.map_err(|error| format!("cannot start podman: {error}").into())
     }
 
-    /// What a line prints that must succeed.
-    pub(super) fn ask(&self, line: &str) -> Result<String> {
+    /// Runs a line, which must succeed; returns its output.
+    pub(super) fn run(&self, line: &str) -> Result<String> {
         let output = self.output(line)?;
         match output.status.success() {
             true => Ok(String::from_utf8(output.stdout)?.trim_end().to_owned()),
-            false => Err(format!("`{line}`: {}: {}", output.status, last(&output)).into()),
+            false => Err(format!("`{line}`: {}: {}", output.status, last_error(&output)).into()),
         }
     }
 
-    /// Why a line fails that must, with this code.
-    pub(super) fn refused(&self, line: &str, code: i32) -> Result<String> {
+    /// Runs a line, which must fail with this exit code; returns the last line of its errors.
+    pub(super) fn run_failing(&self, line: &str, code: i32) -> Result<String> {
         let output = self.output(line)?;
         match output.status.code() == Some(code) {
-            true => Ok(last(&output)),
+            true => Ok(last_error(&output)),
             false => Err(format!(
-                "`{line}` should have ended with {code}: {}: {}",
+                "`{line}`: {}, expected exit code {code}: {}",
                 output.status,
-                last(&output)
+                last_error(&output)
             )
             .into()),
         }
     }
 
-    /// Waits until a container's log has a line with this in it.
+    /// Waits until a line of a container's log contains the text.
     pub(super) fn wait_for(&self, container: &str, part: &str) -> Result {
         let line = format!("podman logs --follow {container}");
         let mut follow = self.command(&line)?;
@@ -157,14 +158,14 @@ impl Podman {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()?;
-        let told = follow.stderr.take().ok_or("a log that is not read")?;
-        let is_there = has_line(told, part);
-        // Which tells podman, too.
+        let log = follow.stderr.take().ok_or("the log has no stderr")?;
+        let found = has_line(log, part);
+        // `timeout` passes the signal on to podman.
         kill_process(Pid::from_child(&follow), Signal::TERM)?;
         follow.wait()?;
-        match is_there {
+        match found {
             true => Ok(()),
-            false => Err(format!("the container {container} ended without `{part}`").into()),
+            false => Err(format!("the log of container {container} has no `{part}`").into()),
         }
     }
 }
@@ -175,16 +176,17 @@ impl Drop for Podman {
     }
 }
 
-/// Waits until there is a line with this in it; false where there is none to the end.
+/// Reads until a line contains the text; returns whether one does.
 pub(super) fn has_line(text: impl Read, part: &str) -> bool {
     let mut lines = BufReader::new(text).lines();
     lines.any(|line| line.is_ok_and(|line| line.contains(part)))
 }
 
-/// The last line that it said of what is wrong.
-fn last(output: &Output) -> String {
-    let told = String::from_utf8_lossy(&output.stderr);
-    told.trim()
+/// Returns the last line of the errors.
+fn last_error(output: &Output) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    stderr
+        .trim()
         .lines()
         .next_back()
         .unwrap_or_default()
