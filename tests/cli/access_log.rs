@@ -90,7 +90,7 @@ fn the_version_names_the_engine_and_the_commit() {
         let document = json(answer.plain().1);
         assert_eq!(document["engine"], engine);
         assert_eq!(document["version"], env!("CARGO_PKG_VERSION"));
-        // As the build found it: told, checked out, or neither.
+        // The build has a commit of AKVS_COMMIT, of git, or none.
         assert_eq!(document["commit"], env!("BUILT_COMMIT"));
         server.stop();
     }

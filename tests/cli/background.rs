@@ -18,7 +18,7 @@ pub(crate) struct Background {
     data: PathBuf,
     process: OwnedFd,
     pid: u32,
-    said: String,
+    output: String,
 }
 
 impl Background {
@@ -30,17 +30,17 @@ impl Background {
         Background::from_output(data, ran.stdout)
     }
 
-    /// The server that `start` has described by this output.
+    /// Returns the server that this output of `start` describes.
     #[track_caller]
-    pub(crate) fn from_output(data: &Path, said: String) -> Background {
-        let pid = said.lines().next().unwrap().rsplit(' ').next().unwrap();
+    pub(crate) fn from_output(data: &Path, output: String) -> Background {
+        let pid = output.lines().next().unwrap().rsplit(' ').next().unwrap();
         let pid: u32 = pid.parse().unwrap();
         let number = Pid::from_raw(pid.cast_signed()).unwrap();
         Background {
             data: data.to_owned(),
             process: pidfd_open(number, PidfdFlags::empty()).unwrap(),
             pid,
-            said,
+            output,
         }
     }
 
@@ -49,13 +49,13 @@ impl Background {
     }
 
     /// Returns the output of `start`.
-    pub(crate) fn said(&self) -> &str {
-        &self.said
+    pub(crate) fn output(&self) -> &str {
+        &self.output
     }
 
     /// Returns the first `ADDRESS:PORT`.
     pub(crate) fn address(&self) -> &str {
-        let (_, address) = self.said.split_once("://").unwrap();
+        let (_, address) = self.output.split_once("://").unwrap();
         address.split(['\n', ',']).next().unwrap()
     }
 

@@ -1,12 +1,12 @@
-//! Backups by the program: of a server that goes on, of a folder, and what becomes of them when it goes wrong.
+//! Backups of a running server and of a data directory, and their failures.
 //!
-//! | module | sees |
+//! | module | covers |
 //! | --- | --- |
-//! | `interrupted` | that no half of a backup gets its name |
-//! | `live` | that a backup is one moment of a server that is written to, and all of it |
-//! | `restore` | that a restore makes a whole store or none, and touches no other |
-//! | `revisions` | that a restored store uses no revision twice |
-//! | `verify` | that a check finds what is damaged, and nothing else |
+//! | `interrupted` | an incomplete backup never gets its name |
+//! | `live` | a backup of a busy server is a complete snapshot |
+//! | `restore` | a restore creates a complete store or none, and changes no other |
+//! | `revisions` | a restored store reuses no revision |
+//! | `verify` | a verification finds all damage and reports nothing else |
 
 mod interrupted;
 mod live;
@@ -22,33 +22,33 @@ use std::process::{Child, Command, Stdio};
 
 use crate::common::{Connection, Ran, Server, akvs, json, run};
 
-/// Runs a verb on a data folder.
+/// Runs a verb on a data directory.
 #[track_caller]
 pub(crate) fn verb<A: AsRef<OsStr>>(data: &Path, args: impl IntoIterator<Item = A>) -> Ran {
     run(akvs().args(args).arg("--data-dir").arg(data))
 }
 
-/// The same; it has to succeed.
+/// Runs a verb, which must succeed; returns its output.
 #[track_caller]
-fn well<A: AsRef<OsStr>>(data: &Path, args: impl IntoIterator<Item = A>) -> String {
+fn succeed<A: AsRef<OsStr>>(data: &Path, args: impl IntoIterator<Item = A>) -> String {
     let ran = verb(data, args);
     assert_eq!((ran.code, &*ran.stderr), (Some(0), ""), "{ran:?}");
     ran.stdout
 }
 
-/// Makes a backup; what was said of it.
+/// Makes a backup; returns the output.
 #[track_caller]
 fn back_up(data: &Path, file: &Path) -> String {
-    well(data, [OsStr::new("backup"), file.as_os_str()])
+    succeed(data, [OsStr::new("backup"), file.as_os_str()])
 }
 
-/// Makes a folder of a backup.
+/// Restores a backup into a directory; returns the output.
 #[track_caller]
 fn restore(file: &Path, data: &Path) -> String {
-    well(data, [OsStr::new("restore"), file.as_os_str()])
+    succeed(data, [OsStr::new("restore"), file.as_os_str()])
 }
 
-/// A verb that is spoken to through pipes.
+/// Starts a verb with pipes.
 fn piped(data: &Path, args: &[&str]) -> Child {
     let mut command: Command = akvs();
     command.args(args).arg("--data-dir").arg(data);
@@ -56,7 +56,8 @@ fn piped(data: &Path, args: &[&str]) -> Child {
     command.stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// What is in a folder: every file with its bytes, every folder; but not the file that only says who had it.
+/// Returns all files of a directory with their bytes, and all directories, without the lock file, which names a
+/// process.
 fn listing(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let mut all = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -76,7 +77,7 @@ fn listing(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     all
 }
 
-/// What an export holds, without what a restore sets: up to which revision it goes, and so its checksum.
+/// Returns an export without the parts that a restore changes: the revision in its first lines, and the checksum.
 fn exported(server: &Server) -> String {
     let text = text_of(server, "/export");
     let lines = text.lines().map(|line| {
@@ -92,13 +93,13 @@ fn exported(server: &Server) -> String {
     lines.join("\n")
 }
 
-/// The revision up to which something goes is taken out of it.
+/// Removes the revision of a document.
 fn without_revision(value: &mut serde_json::Value) -> String {
     value.as_object_mut().unwrap().remove("revision");
     value.to_string()
 }
 
-/// An answer that comes in chunks, whole.
+/// Returns the content of a chunked response.
 fn text_of(server: &Server, path: &str) -> String {
     let mut connection = server.connect();
     let request = format!("GET {path} HTTP/1.1\r\nHost: akvs\r\n\r\n");
@@ -114,7 +115,7 @@ fn text_of(server: &Server, path: &str) -> String {
     }
 }
 
-/// The changes of a namespace after one revision up to another, as a watch tells them.
+/// Returns the events of a watch from one revision to another.
 fn history(server: &Server, namespace: &str, since: u64, until: u64) -> String {
     let mut connection = server.connect();
     let path = format!("/watch/{namespace}?values=true&since={since}");
@@ -130,7 +131,7 @@ fn history(server: &Server, namespace: &str, since: u64, until: u64) -> String {
         }
         let chunk = connection.chunk().unwrap();
         received += std::str::from_utf8(&chunk).unwrap();
-        // It says so every now and then where it has nothing to tell.
+        // Heartbeats without an event mean that it is missing.
         let comments = received.matches("\n: revision ").count();
         assert!(
             !chunk.is_empty() && comments < 2,
@@ -139,7 +140,7 @@ fn history(server: &Server, namespace: &str, since: u64, until: u64) -> String {
     }
 }
 
-/// Bytes that cannot be made smaller.
+/// Returns incompressible bytes.
 fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut noise = vec![0; length];
     fastrand::Rng::with_seed(seed).fill(&mut noise);

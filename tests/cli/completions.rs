@@ -52,8 +52,8 @@ fn completions_parse_and_name_each_verb() {
             Err(error) => panic!("{shell}: {error}"),
         }
         let output = output(Command::new(shell).arg("-n"), ran.stdout.as_bytes());
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), &*said), (Some(0), ""), "{shell}");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*errors), (Some(0), ""), "{shell}");
     }
 }
 
@@ -99,8 +99,8 @@ fn the_manual_page_has_each_verb_and_renders() {
     {
         Ok(_) => {
             let output = output(&mut groff, page.stdout.as_bytes());
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert_eq!((output.status.code(), &*said), (Some(0), ""));
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert_eq!((output.status.code(), &*errors), (Some(0), ""));
             // Wherever the line is broken.
             let page = String::from_utf8_lossy(&output.stdout);
             let words: Vec<&str> = page.split_whitespace().collect();

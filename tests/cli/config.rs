@@ -210,9 +210,9 @@ fn help_and_version_are_on_stdout() {
 }
 
 #[test]
-fn a_release_has_its_config_and_data_beside_its_bin() {
+fn a_release_has_its_config_and_data_next_to_its_bin() {
     let folder = tempfile::tempdir().unwrap();
-    // Where the temporary folder is a link, the program still sees the real path.
+    // The program resolves the links of the temporary directory.
     let release = folder.path().canonicalize().unwrap();
     fs::create_dir(release.join("bin")).unwrap();
     fs::create_dir(release.join("config")).unwrap();
@@ -235,12 +235,11 @@ fn a_release_has_its_config_and_data_beside_its_bin() {
     );
 }
 
-/// What the build script tells the compiler, cargo hands to what it runs as well: to the program by `cargo run`, and to
-/// this test.
+/// Cargo passes the variables of the build script to the programs that it runs: by `cargo run`, and to this test.
 #[test]
 fn variables_of_the_build_are_no_settings() {
     let build = include_str!("../../build.rs");
-    let told = std::env::vars().filter(|(name, _)| build.contains(name.as_str()));
-    let ran = run(akvs().args(["config", "check"]).envs(told));
+    let variables = std::env::vars().filter(|(name, _)| build.contains(name.as_str()));
+    let ran = run(akvs().args(["config", "check"]).envs(variables));
     assert_eq!((ran.code, &*ran.stderr), (Some(0), ""));
 }

@@ -168,7 +168,7 @@ fn logging_of_the_prompt_itself_does_not_block_it() {
 #[test]
 fn a_failed_piped_line_stops_the_server_and_sets_the_exit_code() {
     let folder = tempfile::tempdir().unwrap();
-    for (lines, code, said) in [
+    for (lines, code, expected) in [
         ("set a b c\nget a none\nset a b d\n", 1, "no such key"),
         ("gte a b\n", 2, "unknown command"),
     ] {
@@ -178,7 +178,7 @@ fn a_failed_piped_line_stops_the_server_and_sets_the_exit_code() {
         assert_eq!(output.status.code(), Some(code));
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(
-            stderr.contains(said) && stderr.contains("stopped"),
+            stderr.contains(expected) && stderr.contains("stopped"),
             "{stderr}"
         );
         assert!(!folder.path().join("akvs.sock").exists());

@@ -38,9 +38,9 @@ fn the_control_socket_needs_no_token_and_no_tls() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let server = Background::from_output(&data, ran.stdout);
     assert!(
-        server.said().contains("https://127.0.0.1:"),
+        server.output().contains("https://127.0.0.1:"),
         "{}",
-        server.said()
+        server.output()
     );
     assert_eq!(mode(&data.join("akvs.sock")), 0o600);
     assert_eq!(server.answer(&["ping"]), "pong\n");

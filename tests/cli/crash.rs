@@ -1,8 +1,8 @@
-//! Durability: a server that is killed under load, at random moments, many times over, loses nothing it has answered.
+//! Durability: a server that is killed under load many times loses no answered write.
 //!
-//! Writers record each write that was answered. What was sent but not answered may have happened or not, whole. After
-//! each kill the server is started again and every key is compared, and what is counted of each namespace with what is
-//! in it. `AKVS_CRASH_ROUNDS` asks for more rounds.
+//! Writers record each answered write. A write without an answer was applied as a whole or not at all. After each kill
+//! the server is started again; all keys are compared, and the counts of each namespace with its keys.
+//! `AKVS_CRASH_ROUNDS` sets the number of rounds.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +18,7 @@ const WRITERS: u64 = 8;
 const KEYS: u64 = 40;
 const NAMESPACES: [&str; 3] = ["red", "green", "a%20blue%2Fone"];
 
-/// What a key may hold: one thing, or two where the last write was not answered.
+/// The possible values of a key: one, or two if the last write was not answered.
 type Possible = Vec<Option<Vec<u8>>>;
 
 #[test]
@@ -73,7 +73,7 @@ fn crash_rounds(durability: &str) {
     );
 }
 
-/// Waits until this number of writes was answered; others are in flight by chance.
+/// Waits until this number of writes is answered.
 fn wait_for_answers(answers: &Receiver<()>, wanted: u64) -> u64 {
     for _ in 0..wanted {
         answers.recv_timeout(TIMEOUT).expect("the writers go on");
@@ -81,8 +81,8 @@ fn wait_for_answers(answers: &Receiver<()>, wanted: u64) -> u64 {
     wanted
 }
 
-/// Compares the counts of the namespaces with what is listed of them. What has just expired is counted until it is
-/// taken out, which nothing tells, so that this looks again.
+/// Compares the counts of the namespaces with their lists. An expired key counts until it is removed, for which there
+/// is no event, so that this repeats.
 fn verify_counts(server: &Server) {
     for tries in 0.. {
         let counted = counted(server);
@@ -129,7 +129,7 @@ fn listed(server: &Server, name: &str) -> (u64, u64) {
     (items.len() as u64, bytes.sum())
 }
 
-/// A crash in the middle of taking in what the crash before it left. There is no event to wait for in there.
+/// Kills the server during its start, while it recovers from the previous crash. There is no event to wait for.
 fn kill_while_starting(data: &Path, millis: u64) {
     let mut command = akvs();
     command
@@ -140,7 +140,7 @@ fn kill_while_starting(data: &Path, millis: u64) {
     server.kill();
 }
 
-/// One client with keys of its own, and what it knows of them.
+/// A client with its own keys, and their possible values.
 struct Writer {
     number: u64,
     written: u64,
@@ -214,7 +214,7 @@ impl Writer {
         answer.is_ok_and(|answer| answer.status == 201)
     }
 
-    /// Compares all keys with what is known, and knows more afterwards.
+    /// Compares all keys with their possible values, and keeps the found ones.
     fn verify(&mut self, server: &Server, round: u64) {
         let mut connection = server.connect();
         for key in 0..KEYS {
@@ -234,7 +234,7 @@ impl Writer {
         }
     }
 
-    /// A value that was never written before; some are large enough for the engine to keep them elsewhere.
+    /// Returns a new value; some are large enough for the engine's value files.
     fn value(&mut self) -> Vec<u8> {
         self.written += 1;
         let length = match self.random.below(10) {
@@ -265,7 +265,7 @@ fn brief(value: Option<&[u8]>) -> String {
     })
 }
 
-/// Numbers that look random: xorshift.
+/// A pseudo-random generator: xorshift.
 struct Random(u64);
 
 impl Random {

@@ -56,7 +56,11 @@ fn start_prints_the_server_and_stop_waits_for_its_exit() {
         &format!("{data}/akvs.log"),
         "http://127.0.0.1:",
     ] {
-        assert!(server.said().contains(part), "{part}: {}", server.said());
+        assert!(
+            server.output().contains(part),
+            "{part}: {}",
+            server.output()
+        );
     }
     assert_eq!(server.answer(&["ping"]), "pong\n");
     assert_eq!(server.answer(&["pid"]), format!("{pid}\n"));

@@ -10,7 +10,7 @@ fn a_second_server_is_refused_with_the_pid_of_the_first() {
     let folder = tempfile::tempdir().unwrap();
     let first = Server::start(folder.path(), &[]);
     assert_eq!(first.ask("POST", "/kv/a/b", b"c").status, 201);
-    // Even with the same address, it is the folder that is named.
+    // The error names the directory, also if the addresses are the same.
     let second = run(akvs()
         .args(["--listen", first.address(), "--data-dir"])
         .arg(folder.path()));
@@ -73,7 +73,7 @@ fn damaged_data_is_refused_with_the_remedies() {
     server.stop();
 }
 
-/// Takes the second half of what the engine wrote last, as a broken disk may.
+/// Truncates the newest file of the engine to its half, as a faulty disk may.
 fn cut_journal(store: &Path) {
     let mut cut = 0;
     for entry in fs::read_dir(store).unwrap() {
@@ -101,7 +101,7 @@ fn the_memory_engine_writes_no_data_files() {
             .any(|line| line.contains("engine memory"))
     );
     server.stop();
-    // The lock alone is left, by which no second server takes it.
+    // Only the lock file is left, which keeps a second server out.
     let left = fs::read_dir(&data).unwrap();
     let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["akvs.lock"]);

@@ -1,4 +1,4 @@
-//! `akvs doctor`: one line per check, remedies for failures, and the exit code. Each test changes one thing of a sound
+//! `akvs doctor`: one line per check, remedies for failures, and the exit code. Each test changes one check of a sound
 //! machine.
 
 use std::fs::{self, File, Permissions};
@@ -10,8 +10,8 @@ use crate::backup::verb;
 use crate::common::{Ran, Server, akvs, run};
 use crate::full_disk::SmallDisk;
 
-/// All that is looked at where the data is kept.
-const THINGS: [&str; 9] = [
+/// The names of all checks.
+const CHECKS: [&str; 9] = [
     "settings",
     "server",
     "data directory",
@@ -27,30 +27,30 @@ fn doctor(data: &Path) -> Ran {
     verb(data, ["doctor"])
 }
 
-/// The word and the text of a thing.
+/// Returns the result and the text of a check.
 #[track_caller]
-fn said<'a>(ran: &'a Ran, thing: &str) -> (&'a str, &'a str) {
-    let shown = format!(" {thing:<14} ");
+fn result<'a>(ran: &'a Ran, check: &str) -> (&'a str, &'a str) {
+    let shown = format!(" {check:<14} ");
     let line = ran
         .stdout
         .lines()
         .find(|line| line.get(5..).is_some_and(|rest| rest.starts_with(&shown)));
-    let line = line.unwrap_or_else(|| panic!("no {thing}: {ran:?}"));
+    let line = line.unwrap_or_else(|| panic!("no {check}: {ran:?}"));
     (line[..5].trim_end(), &line[5 + shown.len()..])
 }
 
-/// Only these are bad, and the exit code says so. Where tests keep their files may be no disk.
+/// Asserts that only these checks fail, with the exit code. The directory of the tests may be on no disk.
 #[track_caller]
 fn assert_bad(ran: &Ran, bad: &[&str]) {
-    let found = THINGS
+    let found = CHECKS
         .into_iter()
-        .filter(|thing| said(ran, thing).0 == "fail");
+        .filter(|check| result(ran, check).0 == "fail");
     let found: Vec<_> = found
-        .filter(|thing| *thing != "file system" || bad.contains(thing))
+        .filter(|check| *check != "file system" || bad.contains(check))
         .collect();
     assert_eq!(found, bad, "{ran:?}");
-    assert_eq!(ran.stdout.lines().count(), THINGS.len(), "{ran:?}");
-    let is_disk = said(ran, "file system").0 != "fail";
+    assert_eq!(ran.stdout.lines().count(), CHECKS.len(), "{ran:?}");
+    let is_disk = result(ran, "file system").0 != "fail";
     if is_disk || !bad.is_empty() {
         assert_eq!(ran.code, Some(i32::from(!bad.is_empty())), "{ran:?}");
     }
@@ -63,7 +63,7 @@ fn a_sound_directory_passes_with_and_without_a_server() {
     let ran = doctor(&data);
     assert_bad(&ran, &[]);
     assert!(
-        said(&ran, "data directory")
+        result(&ran, "data directory")
             .1
             .ends_with("is created at the first start")
     );
@@ -73,19 +73,19 @@ fn a_sound_directory_passes_with_and_without_a_server() {
     let ran = doctor(&data);
     assert_bad(&ran, &[]);
     let expected = format!("process {} accepts writes", server.pid());
-    assert!(said(&ran, "server").1.starts_with(&expected), "{ran:?}");
+    assert!(result(&ran, "server").1.starts_with(&expected), "{ran:?}");
     server.stop();
     let before = fs::read_dir(&data).unwrap().count();
     let ran = doctor(&data);
     assert_bad(&ran, &[]);
-    assert_eq!(said(&ran, "server"), ("ok", "not running"));
+    assert_eq!(result(&ran, "server"), ("ok", "not running"));
     assert_eq!(fs::read_dir(&data).unwrap().count(), before);
 
     Server::start(&data, &[]).kill();
     let ran = doctor(&data);
     assert_bad(&ran, &[]);
     assert!(
-        said(&ran, "data directory")
+        result(&ran, "data directory")
             .1
             .contains("replaces its socket"),
         "{ran:?}"
@@ -99,7 +99,7 @@ fn a_memory_file_system_fails() {
     };
     let ran = doctor(folder.path());
     assert_bad(&ran, &["file system"]);
-    let (_, text) = said(&ran, "file system");
+    let (_, text) = result(&ran, "file system");
     assert!(
         text.contains("in memory") && text.contains("data_dir"),
         "{text}"
@@ -109,11 +109,11 @@ fn a_memory_file_system_fails() {
 
 #[test]
 fn an_unwritable_directory_fails() {
-    // Nobody can, root neither.
+    // Not even root can write there.
     let ran = doctor("/proc/akvs".as_ref());
-    assert_eq!(said(&ran, "fsync").0, "fail", "{ran:?}");
+    assert_eq!(result(&ran, "fsync").0, "fail", "{ran:?}");
     assert!(
-        said(&ran, "fsync").1.contains("cannot write to /proc"),
+        result(&ran, "fsync").1.contains("cannot write to /proc"),
         "{ran:?}"
     );
     assert_eq!(ran.code, Some(1));
@@ -127,7 +127,7 @@ fn a_file_as_data_directory_fails() {
     let ran = doctor(&file);
     assert_bad(&ran, &["data directory"]);
     assert!(
-        said(&ran, "data directory")
+        result(&ran, "data directory")
             .1
             .ends_with("is not a directory")
     );
@@ -143,10 +143,10 @@ fn files_readable_by_others_are_warned_about() {
     fs::set_permissions(&tokens, Permissions::from_mode(0o644)).unwrap();
     let ran = doctor(folder.path());
     assert_bad(&ran, &[]);
-    let (word, text) = said(&ran, "data directory");
+    let (word, text) = result(&ran, "data directory");
     assert_eq!(word, "warn");
     assert!(text.contains("chmod 700"), "{text}");
-    let (word, text) = said(&ran, "permissions");
+    let (word, text) = result(&ran, "permissions");
     assert_eq!(word, "warn");
     assert!(
         text.contains("tokens.toml") && text.contains("chmod 600"),
@@ -163,7 +163,7 @@ fn a_clock_that_was_set_back_fails() {
     file.set_modified(far).unwrap();
     let ran = doctor(folder.path());
     assert_bad(&ran, &["clock"]);
-    let (_, text) = said(&ran, "clock");
+    let (_, text) = result(&ran, "clock");
     assert!(
         text.contains("2200-01-01") && text.contains("set back"),
         "{text}"
@@ -180,7 +180,7 @@ fn an_exposed_address_without_tokens_fails() {
     let ran = run(command.arg(folder.path()));
     assert_bad(&ran, &["settings"]);
     assert!(
-        said(&ran, "settings").1.contains("--unauthenticated"),
+        result(&ran, "settings").1.contains("--unauthenticated"),
         "{ran:?}"
     );
 }
@@ -213,8 +213,8 @@ fn a_full_disk_fails() {
     });
     assert!(is_full, "the disk is never full");
     let ran = doctor(&data);
-    // It goes on by itself once there is room, and takes what needs none until then.
-    assert_eq!(said(&ran, "server").0, "ok", "{ran:?}");
-    assert_eq!(said(&ran, "space").0, "fail", "{ran:?}");
+    // The server continues once there is space; until then it accepts writes that need none.
+    assert_eq!(result(&ran, "server").0, "ok", "{ran:?}");
+    assert_eq!(result(&ran, "space").0, "fail", "{ran:?}");
     assert_eq!(ran.code, Some(1));
 }

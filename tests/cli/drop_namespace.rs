@@ -10,7 +10,7 @@ fn start(data: &Path) -> Server {
     Server::start(data, &["--durability", "interval"])
 }
 
-/// Writes many keys, with as many requests on their way as the socket takes; the newest revision.
+/// Writes many keys by pipelined requests; returns the newest revision.
 fn fill(connection: &mut Connection, namespace: &str) -> u64 {
     let mut newest = 0;
     for chunk in 0..KEYS / 100 {
@@ -99,7 +99,7 @@ fn a_dropped_namespace_stays_dropped_after_a_crash() {
                 .status,
             200
         );
-        // In the middle of taking back the space.
+        // During the removal of the rows.
         server.kill();
 
         let server = start(folder.path());

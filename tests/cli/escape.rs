@@ -6,10 +6,10 @@ use crate::background::{Background, verb};
 use crate::common::akvs;
 use crate::terminal::Terminal;
 
-/// Sets the title of a terminal, rings, colours what follows in two ways, turns the text, and deletes.
+/// A value that sets the title of a terminal, rings, sets colours, reverses text, and deletes.
 const HOSTILE: &str = "k\n\u{1b}]0;x\u{7}\u{1b}[31m\u{9b}31m\u{202e}\u{7f}\rend";
 
-/// Nothing of it came as it is.
+/// Asserts that no control character is unescaped.
 #[track_caller]
 fn assert_harmless(raw: &[u8], what: &str) {
     let text = String::from_utf8_lossy(raw);
@@ -66,7 +66,7 @@ fn stored_control_characters_are_escaped_on_a_terminal() {
         terminal.wait();
         assert_harmless(terminal.raw(), &format!("{words:?}"));
     }
-    // Lines of keys stay lines, and documents documents.
+    // Lines and documents keep their structure.
     let shown = shown(verb(folder.path()).args(["ls", "n"]), "zzz\n");
     assert_eq!(shown.lines().count(), 2, "{shown}");
     assert!(shown.starts_with("k\\n\\x1b]0;x\\x07"), "{shown}");
@@ -107,7 +107,7 @@ fn the_prompt_and_its_completion_escape_control_characters() {
     for line in ["ls n", "watch n --state --values --limit 2", "ls n --json"] {
         prompt.line(line);
     }
-    // Only what can be typed is offered.
+    // Only keys that can be typed are completed.
     prompt.keys("get n k\t");
     prompt.wait_for("get n key ");
     assert_eq!(prompt.line(""), "plain");

@@ -52,7 +52,7 @@ fn eval_executes_each_verb_of_the_prompt() {
             .answer(&["eval", "help", "set"])
             .contains("--if-absent")
     );
-    // Several words are one line, each as it is.
+    // Several arguments are one line, each unchanged.
     server.answer(&["eval", "set", "foo", "two words", "it's"]);
     assert_eq!(server.answer(&["eval", "get", "foo", "two words"]), "it's");
 

@@ -1,8 +1,8 @@
-//! A disk that is really full: what was answered stays, what would add data is refused and is not there, what gives
-//! space back is taken, and all of it goes on by itself once there is space again.
+//! A full disk: answered writes stay, writes that add data are refused and not applied, deletions succeed, and all
+//! writes succeed again once there is space.
 //!
-//! The disk is a small file system in memory, mounted for the test; where that is not allowed, the tests say so and
-//! are skipped. The cache is off, so that every read is one of the engine.
+//! The disk is a small tmpfs, mounted for the test; the tests are skipped with a message where mounting is not allowed.
+//! The cache is off, so that every read is a read of the engine.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,13 +15,13 @@ use tempfile::TempDir;
 use crate::common::{Answer, Connection, Server, akvs, json};
 
 const DISK_MIB: u64 = 224;
-/// Too little to add data, enough to delete some.
+/// Too little space to add data, enough to delete some.
 const LEFT_MIB: u64 = 56;
 const NOISE_BYTES: usize = 4 << 20;
-/// What each writer writes, in bytes: into the engine's own blocks, into files of their own, and past its buffers.
+/// The value sizes of the writers: for the engine's blocks, for its value files, and beyond its buffers.
 const VALUE_BYTES: [usize; 4] = [2_000, 40_000, 500_000, 3_000_000];
-/// A full disk is to be seen long before.
-const MOST_WRITES: usize = 5_000;
+/// The maximum number of writes until the disk is full.
+const MAX_WRITES: usize = 5_000;
 
 #[test]
 fn a_full_disk_loses_nothing_answered_with_fsync() {
@@ -46,7 +46,7 @@ fn fill_and_recover(durability: &str) {
     );
     let why = server.wait_for("low disk space");
     assert_eq!(json(&why)["level"], "warn", "{why}");
-    refuses_what_adds_data(&server, &disk);
+    assert_additions_refused(&server, &disk);
     for path in ["/kv/w0/0", "/kv/w0/never"] {
         assert_eq!(server.ask("DELETE", path, b"").status, 200);
     }
@@ -59,13 +59,13 @@ fn fill_and_recover(durability: &str) {
         writer.verify(&server, 3);
     }
 
-    // What is dropped makes space for the others.
+    // Drops free space for other namespaces.
     assert_eq!(server.ask("DELETE", "/kv/w2?confirm=w2", b"").status, 200);
     assert_eq!(server.ask("DELETE", "/kv/w3?confirm=w3", b"").status, 200);
-    takes_writes_again(&server);
+    assert_writes_succeed(&server);
     server.wait_for("enough disk space again");
 
-    // Others may leave nothing at all. Then not even a delete can be kept, once all is done in the background.
+    // Without any space not even a deletion succeeds, once the background work has ended.
     let is_kept = |key: &usize| {
         disk.leave(0);
         let answer = server.ask("DELETE", &format!("/kv/w0/{key}"), b"");
@@ -75,11 +75,11 @@ fn fill_and_recover(durability: &str) {
         }
     };
     let kept = (3..writers[0].answered).find(is_kept).expect("a full disk");
-    refuses_what_adds_data(&server, &disk);
+    assert_additions_refused(&server, &disk);
     let path = format!("/kv/w0/{kept}");
     assert_eq!(server.ask("GET", &path, b"").status, 200);
-    disk.give_back();
-    takes_writes_again(&server);
+    disk.free();
+    assert_writes_succeed(&server);
     assert_eq!(server.ask("DELETE", &path, b"").status, 200);
     server.stop();
 
@@ -92,8 +92,8 @@ fn fill_and_recover(durability: &str) {
     server.stop();
 }
 
-/// Nothing is added, by any way, and nothing of it is there.
-fn refuses_what_adds_data(server: &Server, disk: &SmallDisk) {
+/// Asserts that no request adds data.
+fn assert_additions_refused(server: &Server, disk: &SmallDisk) {
     for (method, path) in [
         ("POST", "/kv/w0/refused"),
         ("POST", "/kv/new/refused"),
@@ -102,19 +102,18 @@ fn refuses_what_adds_data(server: &Server, disk: &SmallDisk) {
         ("PUT", "/kv/new"),
     ] {
         let body: &[u8] = if method == "PUT" { b"{}" } else { b"1" };
-        refuses(server, disk, method, path, body);
+        assert_refused(server, disk, method, path, body);
     }
     let txn = br#"{"ops":[{"op":"delete","key":"0"},{"op":"set","key":"refused","value":"1"}]}"#;
-    refuses(server, disk, "POST", "/txn/w0", txn);
+    assert_refused(server, disk, "POST", "/txn/w0", txn);
     for path in ["/kv/w0/refused", "/kv/new/refused"] {
         assert_eq!(server.ask("GET", path, b"").status, 404);
     }
 }
 
-/// It is refused as long as too little is left. What the background gives back meanwhile may let it in: then it is
-/// taken back, and tried again.
+/// Asserts that a request is refused. Background work may free enough space for it: then it is undone and sent again.
 #[track_caller]
-fn refuses(server: &Server, disk: &SmallDisk, method: &str, path: &str, body: &[u8]) {
+fn assert_refused(server: &Server, disk: &SmallDisk, method: &str, path: &str, body: &[u8]) {
     for _ in 0..100 {
         leave_too_little(server, disk);
         let answer = server.ask(method, path, body);
@@ -132,7 +131,7 @@ fn refuses(server: &Server, disk: &SmallDisk, method: &str, path: &str, body: &[
     panic!("{method} {path} is never refused");
 }
 
-/// Takes what is given back in the background, until the server has seen that too little is left.
+/// Uses the space that background work frees, until the server refuses writes.
 #[track_caller]
 fn leave_too_little(server: &Server, disk: &SmallDisk) {
     for _ in 0..1_000 {
@@ -145,9 +144,9 @@ fn leave_too_little(server: &Server, disk: &SmallDisk) {
     panic!("the disk is never full");
 }
 
-/// All writes are taken again, soon and without a restart.
+/// Asserts that writes succeed again soon, without a restart.
 #[track_caller]
-fn takes_writes_again(server: &Server) {
+fn assert_writes_succeed(server: &Server) {
     for path in ["/kv/w0/late", "/kv/new/late"] {
         let mut tries = 0;
         loop {
@@ -188,7 +187,7 @@ fn assert_full(answer: &Answer) {
     );
 }
 
-/// Writes to it until the disk is full.
+/// Writes until the disk is full.
 fn fill(server: &Server) -> Vec<Writer> {
     let address = server.address();
     let noise = &noise();
@@ -203,12 +202,12 @@ fn fill(server: &Server) -> Vec<Writer> {
     })
 }
 
-/// A client with a namespace of its own, whose keys are numbers.
+/// A client with its own namespace, whose keys are numbers.
 struct Writer {
     number: usize,
-    /// What its values are parts of.
+    /// The bytes that its values are taken from.
     noise: Arc<[u8]>,
-    /// How many writes were answered well.
+    /// The number of successful writes.
     answered: usize,
 }
 
@@ -223,7 +222,7 @@ impl Writer {
 
     fn until_full(mut self, address: &str) -> Writer {
         let mut connection = Connection::to(address).unwrap();
-        while self.answered < MOST_WRITES {
+        while self.answered < MAX_WRITES {
             let (path, value) = (self.path(self.answered), self.value(self.answered));
             let answer = connection.ask("POST", &path, &value).unwrap();
             if answer.status != 201 {
@@ -235,7 +234,7 @@ impl Writer {
         panic!("the disk is never full");
     }
 
-    /// Everything that was answered from this key on is there, whole, and nothing that was refused.
+    /// Asserts that all answered keys from this one on have their values, and that the refused key does not exist.
     fn verify(&self, server: &Server, first: usize) {
         let mut connection = server.connect();
         for key in first..=self.answered {
@@ -266,7 +265,7 @@ impl Writer {
     }
 }
 
-/// Bytes that cannot be made smaller, or they would hardly fill the disk: xorshift.
+/// Returns incompressible bytes: xorshift. Others would hardly fill the disk.
 fn noise() -> Arc<[u8]> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut noise = Vec::with_capacity(NOISE_BYTES);
@@ -279,7 +278,7 @@ fn noise() -> Arc<[u8]> {
     noise.into()
 }
 
-/// A file system of its own, which is unmounted in the end.
+/// A file system that is unmounted when the value is dropped.
 pub(crate) struct SmallDisk(TempDir);
 
 impl SmallDisk {
@@ -287,7 +286,7 @@ impl SmallDisk {
         SmallDisk::mount_mib(DISK_MIB)
     }
 
-    /// One of this size; none where mounting is not allowed.
+    /// Mounts a file system of this size; returns `None` if mounting is not allowed.
     pub(crate) fn mount_mib(mib: u64) -> Option<SmallDisk> {
         let folder = tempfile::tempdir().unwrap();
         let options = format!("size={mib}m,mode=700");
@@ -299,7 +298,7 @@ impl SmallDisk {
         match mounted {
             Ok(()) => Some(SmallDisk(folder)),
             Err(why) => {
-                // Not by a macro, whose text the test harness would keep for itself.
+                // Not by a macro: the test harness would capture it.
                 let why = why.lines().next().unwrap_or_default().trim();
                 _ = writeln!(
                     std::io::stderr(),
@@ -314,7 +313,7 @@ impl SmallDisk {
         self.0.path()
     }
 
-    /// Lets another file take all but so much.
+    /// Fills the disk with a file until this much is left.
     fn leave(&self, mib: u64) {
         let mut file = std::fs::File::options();
         let mut file = file.append(true).create(true).open(self.ballast()).unwrap();
@@ -327,7 +326,7 @@ impl SmallDisk {
     }
 
     /// Deletes that file.
-    fn give_back(&self) {
+    fn free(&self) {
         std::fs::remove_file(self.ballast()).unwrap();
     }
 
@@ -338,7 +337,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a test that fails may still have files open.
+        // Lazily: a failing test may still have files open.
         _ = call("umount", ["--lazy"], self.path());
     }
 }

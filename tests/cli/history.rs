@@ -1,14 +1,14 @@
-//! What clients saw of one key, and what one copy of that key would have shown them.
+//! The history of one key: what clients sent and received, and the sequential meaning of a key.
 //!
-//! Owns the record of a key and the sequential meaning of a key, as http-api's sections 1, 3 and 4 promise it: a number
-//! with a revision, or nothing. It looks for no order (`linearizable::search` does), and knows no server and no HTTP.
+//! It owns the record of events, and the meaning of operations by sections 1, 3 and 4 of http-api: a number with a
+//! revision, or nothing. It searches no order (`linearizable::search` does), and does not know servers and HTTP.
 
 use std::fmt;
 
-/// One who has at most one operation under way.
+/// A client, which has at most one operation in flight.
 pub(crate) type Client = u32;
 
-/// What must hold for a write to be done.
+/// The condition of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
     None,
@@ -32,17 +32,17 @@ pub(crate) enum Answer {
         revision: u64,
     },
     Missing,
-    /// The write was done. Deleting nothing takes no revision; only adding tells the value.
+    /// The write was applied. Deleting a missing key has no revision; only an addition has a sum.
     Done {
         existed: bool,
         revision: Option<u64>,
         sum: Option<i64>,
     },
-    /// The condition did not hold, with the revision there was.
+    /// The condition failed; with the current revision.
     Refused {
         current: Option<u64>,
     },
-    /// Nobody was told.
+    /// No answer was received.
     Unknown,
 }
 
@@ -50,7 +50,7 @@ pub(crate) enum Answer {
 pub(crate) enum Event {
     Sent(Client, Operation),
     Answered(Client, Answer),
-    /// The server is gone. What was not answered has happened by now, or never will.
+    /// The server was killed. A write without an answer was applied before, or never will be.
     Killed,
 }
 
@@ -64,7 +64,7 @@ impl Operation {
         }
     }
 
-    /// What is there when it is done, if its condition held.
+    /// Returns the value after the operation, if its condition holds.
     fn result(self, old: Option<i64>) -> Option<i64> {
         match self {
             Operation::Get => old,
@@ -85,8 +85,8 @@ impl Answer {
         }
     }
 
-    /// Whether it says that nothing was changed.
-    pub(crate) fn changed_nothing(self) -> bool {
+    /// Returns whether the answer means that nothing changed.
+    pub(crate) fn is_unchanged(self) -> bool {
         match self {
             Answer::Found { .. } | Answer::Missing | Answer::Refused { .. } => true,
             Answer::Done { revision, .. } => revision.is_none(),
@@ -95,30 +95,30 @@ impl Answer {
     }
 }
 
-/// One key as it may be. Where no answer told the newest revision, one of these stands for all that it may be: it
-/// allows whatever any of them allows.
+/// A possible state of the key. If no answer had the newest revision, this state stands for all with a greater one: it
+/// permits what any of them permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct OneKey {
     value: Option<i64>,
     revision: u64,
-    /// Whether the revision is only the least that it can be.
-    is_least: bool,
+    /// Whether the revision is a lower bound.
+    is_lower_bound: bool,
 }
 
 impl OneKey {
-    /// Before the first operation.
+    /// The state before the first operation.
     pub(crate) const NEW: OneKey = OneKey {
         value: None,
         revision: 0,
-        is_least: false,
+        is_lower_bound: false,
     };
 
-    /// The newest revision, or the least that it can be.
+    /// Returns the newest revision, or its lower bound.
     pub(crate) fn revision(self) -> u64 {
         self.revision
     }
 
-    /// The key after this operation, if it can get this answer.
+    /// Returns the state after this operation, if the operation can have this answer.
     pub(crate) fn after(self, operation: Operation, answer: Answer) -> Option<OneKey> {
         let reads = operation == Operation::Get;
         match answer {
@@ -140,7 +140,7 @@ impl OneKey {
                 let holds = key.meets(operation.condition()).is_some();
                 (!holds).then_some(key)
             }
-            Answer::Unknown => Some(self.after_unseen(operation)),
+            Answer::Unknown => Some(self.after_unanswered(operation)),
             Answer::Found { .. } | Answer::Done { .. } | Answer::Refused { .. } => None,
         }
     }
@@ -161,12 +161,13 @@ impl OneKey {
         fits.then_some(OneKey {
             value,
             revision: revision.unwrap_or(key.revision),
-            is_least: false,
+            is_lower_bound: false,
         })
     }
 
-    /// If the condition does not hold, nothing happens; else it takes a revision that nobody was told.
-    fn after_unseen(self, operation: Operation) -> OneKey {
+    /// Applies an operation whose answer is unknown: nothing if the condition fails, else a change with an unknown
+    /// revision.
+    fn after_unanswered(self, operation: Operation) -> OneKey {
         let Some(key) = self.meets(operation.condition()) else {
             return self;
         };
@@ -177,11 +178,11 @@ impl OneKey {
         OneKey {
             value,
             revision: key.revision + 1,
-            is_least: value.is_some(),
+            is_lower_bound: value.is_some(),
         }
     }
 
-    /// The key as it is if the condition holds.
+    /// Returns the state if the condition holds.
     fn meets(self, condition: Condition) -> Option<OneKey> {
         match condition {
             Condition::None => Some(self),
@@ -191,33 +192,33 @@ impl OneKey {
         }
     }
 
-    /// The key as it is if its entry has this revision.
+    /// Returns the state if the entry can have this revision.
     fn at(self, revision: u64) -> Option<OneKey> {
-        let can = revision == self.revision || self.is_least && revision > self.revision;
+        let can = revision == self.revision || self.is_lower_bound && revision > self.revision;
         (can && self.value.is_some()).then_some(OneKey {
             revision,
-            is_least: false,
+            is_lower_bound: false,
             ..self
         })
     }
 }
 
-/// What happened to one key, in the order in which it was seen.
+/// The events of one key, in the order in which they were observed.
 #[derive(Debug, Default)]
 pub(crate) struct History(Vec<Event>);
 
 impl History {
-    /// Is told before the first byte is sent.
+    /// Records an operation; called before its first byte is sent.
     pub(crate) fn sent(&mut self, client: Client, operation: Operation) {
         self.0.push(Event::Sent(client, operation));
     }
 
-    /// Is told after the last byte was received.
+    /// Records an answer; called after its last byte was received.
     pub(crate) fn answered(&mut self, client: Client, answer: Answer) {
         self.0.push(Event::Answered(client, answer));
     }
 
-    /// Is told once the server's process has ended and all answers that it had given were received.
+    /// Records the end of the server; called after its process has ended and all its answers were received.
     pub(crate) fn killed(&mut self) {
         self.0.push(Event::Killed);
     }
@@ -226,7 +227,7 @@ impl History {
         &self.0
     }
 
-    /// The revisions that answers have named, the newest answer's first.
+    /// Returns the revisions of the answers, newest first.
     pub(crate) fn revisions(&self) -> impl Iterator<Item = u64> {
         self.0.iter().rev().filter_map(|event| match event {
             Event::Sent(..) | Event::Killed => None,
@@ -234,7 +235,7 @@ impl History {
         })
     }
 
-    /// How many operations were answered, and how many were not.
+    /// Returns the numbers of answered and unanswered operations.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let sent = self
             .0
@@ -299,7 +300,7 @@ impl fmt::Display for Answer {
 
 impl fmt::Display for OneKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let from = ["", " or later"][usize::from(self.is_least)];
+        let from = ["", " or later"][usize::from(self.is_lower_bound)];
         match self.value {
             Some(value) => write!(f, "{value} at revision {}{from}", self.revision),
             None => write!(f, "nothing since revision {}{from}", self.revision),

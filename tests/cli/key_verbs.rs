@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::background::verb;
 use crate::common::{Server, json, output, run};
 
-/// A server that keeps nothing, and how its verbs are run.
+/// A server with the memory engine, for verbs.
 pub(crate) struct Verbs {
     folder: tempfile::TempDir,
     _server: Server,
@@ -34,7 +34,7 @@ impl Verbs {
         command
     }
 
-    /// Runs a verb that succeeds and prints only this.
+    /// Runs a verb, which must succeed and print only this.
     #[track_caller]
     pub(crate) fn says<A: AsRef<OsStr>>(&self, arguments: &[A], stdin: &[u8]) -> Vec<u8> {
         let output = output(&mut self.command(arguments), stdin);
@@ -53,7 +53,7 @@ impl Verbs {
         run(&mut self.command(arguments)).assert_refused(code, parts);
     }
 
-    /// It is not understood.
+    /// Runs a verb, which must fail as invalid usage.
     #[track_caller]
     pub(crate) fn refused_usage(&self, arguments: &[&str]) {
         self.refused(2, arguments, &[]);
@@ -78,12 +78,12 @@ fn values_are_stored_byte_for_byte() {
     std::fs::write(&file, "").unwrap();
     verbs.says(&["set", "a", "empty", ""], b"");
     verbs.says(&["set", "a", "file", &from_file], b"");
-    // Nothing on stdin is an empty value as well.
+    // An empty stdin is an empty value as well.
     verbs.says(&["set", "a", "stdin", "-"], b"");
     for key in ["empty", "file", "stdin"] {
         assert_eq!(verbs.says(&["get", "a", key], b""), b"", "{key}");
     }
-    // All bytes that an argument may have.
+    // All bytes that an argument can have.
     let word = OsString::from_vec(all[1..].to_vec());
     let arguments = ["set", "a", "word"].map(OsString::from);
     verbs.says(&[&arguments[..], std::slice::from_ref(&word)].concat(), b"");
@@ -123,7 +123,7 @@ fn keys_are_any_bytes() {
         assert_eq!(verbs.says(&["ls", "a"], b""), [key, b"\n"].concat());
         assert_eq!(of("del", &[]), b"OK\n");
     }
-    // One that looks like a flag comes after `--`.
+    // A value that looks like a flag follows `--`.
     verbs.text(&["set", "a", "--", "--json", "-v"]);
     assert_eq!(verbs.text(&["get", "a", "--", "--json"]), "-v");
 }
@@ -160,7 +160,7 @@ fn a_missing_key_is_one_line_on_stderr() {
         &["ns", "drop", "a", "--confirm", "a"],
         &["no such namespace: \"a\""],
     );
-    // As over HTTP, that is no failure.
+    // As over HTTP, this is not a failure.
     assert_eq!(verbs.text(&["del", "a", "b"]), "OK, no such key\n");
 }
 

@@ -1,9 +1,9 @@
-//! Linearizability: what concurrent clients see of a server that is killed and started again is what one copy of each
-//! key would have shown them, in one order that agrees with the order in which they saw it.
+//! Linearizability: what concurrent clients observe of a server that is killed and restarted has an order that one copy
+//! of each key would produce, and that agrees with the times of the requests.
 //!
-//! A few clients work on a few keys until the server is killed; so several times over the same keys and folder, then on
-//! new keys. Each key is an object of its own: all are linearizable if each is. `AKVS_LINEARIZABLE_ROUNDS` asks for
-//! more.
+//! A few clients work on a few keys until the server is killed; this repeats on the same keys and directory, then on
+//! new keys. Each key is an object: all are linearizable if each is. `AKVS_LINEARIZABLE_ROUNDS` sets the number of
+//! rounds.
 
 mod account;
 mod library;
@@ -21,13 +21,13 @@ use crate::common::{self, Connection, Server, TIMEOUT};
 use crate::history::{Answer, Client, Condition, History, Operation};
 
 const ROUNDS: u64 = 8;
-/// How often the server is killed under the clients of one round.
+/// The number of kills in a round.
 const LIVES: u64 = 3;
 const CLIENTS: usize = 6;
 const KEYS: usize = 5;
-/// Answers in one life of the server, at most, before it is killed.
+/// The maximum number of answers between two kills.
 const MAX_ANSWERS: u64 = 400;
-/// Events in one part of what the library is asked to confirm, at least; and the steps for which it is waited for.
+/// The minimum number of events in a part that the library confirms, and its maximum number of steps.
 const LIBRARY_EVENTS: usize = 40;
 const LIBRARY_STEPS: u64 = 10_000;
 
@@ -37,57 +37,60 @@ fn every_key_has_one_order_over_many_kills() {
     let rounds = rounds.map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let mut random = Rng::with_seed(u64::from(std::process::id()));
-    let mut seen = Seen::default();
+    let mut totals = Totals::default();
     for number in 0..rounds {
         let durability = ["fsync", "interval"][usize::from(number % 2 == 1)];
         let round = Round::new(number);
         for _ in 0..LIVES {
-            round.live_and_die(folder.path(), durability, &mut random);
+            round.run_until_killed(folder.path(), durability, &mut random);
         }
         round.read_all(folder.path(), durability);
         for (key, history) in round.keys.iter().enumerate() {
-            seen.check(&round.path(key), &history.lock().unwrap());
+            totals.check(&round.path(key), &history.lock().unwrap());
         }
     }
-    println!("{seen:?}");
-    assert!(seen.left_open > 0, "the server was never killed at work");
-    let confirmed = seen.confirmed_by_library;
-    assert!(confirmed > seen.parts / 2, "it is too slow to confirm them");
+    println!("{totals:?}");
+    assert!(totals.unanswered > 0, "the server was never killed at work");
+    let confirmed = totals.confirmed_by_library;
+    assert!(
+        confirmed > totals.parts / 2,
+        "it is too slow to confirm them"
+    );
 }
 
-/// What was checked.
+/// The totals of what was checked.
 #[derive(Debug, Default)]
-struct Seen {
+struct Totals {
     histories: usize,
     answers: usize,
-    left_open: usize,
-    /// The most that a search had to keep in mind.
-    most: usize,
+    unanswered: usize,
+    /// The maximum number of states that a search had to keep.
+    max_states: usize,
     parts: usize,
     confirmed_by_library: usize,
 }
 
-impl Seen {
+impl Totals {
     fn check(&mut self, path: &str, history: &History) {
         let events = history.events();
-        let Ok(most) = search::explain(events) else {
+        let Ok(max_states) = search::explain(events) else {
             panic!("{path}: {}", account::account(events))
         };
         for (start, part) in search::parts(events, LIBRARY_EVENTS) {
-            let confirmed = library::judge(&start, part, LIBRARY_STEPS);
+            let confirmed = library::confirm(&start, part, LIBRARY_STEPS);
             assert_ne!(confirmed, Some(false), "{path}: {start:?}: {part:#?}");
             self.parts += 1;
             self.confirmed_by_library += usize::from(confirmed.is_some());
         }
-        let (answers, left_open) = history.counts();
+        let (answers, unanswered) = history.counts();
         self.histories += 1;
         self.answers += answers;
-        self.left_open += left_open;
-        self.most = self.most.max(most);
+        self.unanswered += unanswered;
+        self.max_states = self.max_states.max(max_states);
     }
 }
 
-/// Keys of its own, and all that happened to them.
+/// A round: its keys and their histories.
 struct Round {
     number: u64,
     keys: Vec<Mutex<History>>,
@@ -109,8 +112,8 @@ impl Round {
         format!("/kv/round-{}/{key}", self.number)
     }
 
-    /// The server starts, is asked, and is killed while it is being asked.
-    fn live_and_die(&self, data: &Path, durability: &str, random: &mut Rng) {
+    /// Starts a server, sends requests, and kills it while they are in flight.
+    fn run_until_killed(&self, data: &Path, durability: &str, random: &mut Rng) {
         let server = Server::start(data, &["--durability", durability]);
         let wanted = random.u64(1..=MAX_ANSWERS);
         let (sender, answers) = channel();
@@ -131,7 +134,7 @@ impl Round {
         }
     }
 
-    /// What is there in the end, seen by one who came after all others.
+    /// Reads all keys after all other clients have ended.
     fn read_all(&self, data: &Path, durability: &str) {
         let server = Server::start(data, &["--durability", durability]);
         let mut worker = self.worker(server.address(), Rng::with_seed(0)).unwrap();
@@ -143,7 +146,8 @@ impl Round {
 
     fn work_until_killed(&self, address: &str, mut random: Rng, answered: &Sender<()>) {
         while let Ok(mut worker) = self.worker(address, random.fork()) {
-            // Some hang up before the answer: their last operation stays open while the server lives.
+            // Some clients close the connection before the answer: their last operation stays open while the server
+            // runs.
             for _ in 0..worker.random.u32(20..100) {
                 let key = worker.random.usize(0..KEYS);
                 let operation = worker.choose(key);
@@ -170,7 +174,7 @@ impl Round {
     }
 }
 
-/// A client with one connection, as long as that lasts.
+/// A client with one connection.
 struct Worker<'round> {
     round: &'round Round,
     client: Client,
@@ -181,20 +185,20 @@ struct Worker<'round> {
 impl Worker<'_> {
     fn choose(&mut self, key: usize) -> Operation {
         let condition = self.condition(key);
-        // No two sets write the same, and no sum of additions reaches the next one.
+        // No two sets write the same value, and no sum reaches the next value.
         let value = || 1_000_000 * i64::from(1 + self.round.values.fetch_add(1, Ordering::Relaxed));
         match self.random.u32(0..20) {
             0..8 => Operation::Get,
             8..14 => Operation::Set(value(), condition),
             14..17 => Operation::Add(self.random.i64(1..10), condition),
-            // Deleting what is not there would be no change: the server refuses to be asked for it.
+            // The server refuses a delete with this condition, which could never change anything.
             _ if condition == Condition::Absent => Operation::Delete(Condition::Exists),
             _ => Operation::Delete(condition),
         }
     }
 
     fn condition(&mut self, key: usize) -> Condition {
-        // Mostly the newest, so that several clients name it at once and one of them wins.
+        // Mostly the newest revision, so that several clients use it at once and one of them succeeds.
         let age = [0, 0, 0, 1][self.random.usize(0..4)];
         let known = self.round.keys[key].lock().unwrap().revisions().nth(age);
         match (self.random.u32(0..10), known) {
@@ -248,7 +252,7 @@ fn request(path: &str, operation: Operation) -> String {
     )
 }
 
-/// What an answer says, if it is one that the contract knows for this operation.
+/// Parses an answer; returns `None` if the HTTP contract does not permit it for this operation.
 fn read(operation: Operation, answer: &common::Answer) -> Option<Answer> {
     let number = || std::str::from_utf8(&answer.body).ok()?.parse().ok();
     let revision = match answer.headers.get("etag") {

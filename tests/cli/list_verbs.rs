@@ -40,7 +40,7 @@ fn ls_lists_in_order_and_in_part() {
     assert_eq!(lines[1]["prefix"], "b/");
     let long = verbs.text(&["ls", "n", "-l", "--limit", "1"]);
     assert!(long.contains("application/octet-stream  a\n"), "{long}");
-    // More than one page of the contract's.
+    // More than one page of the HTTP API.
     let keys: Vec<String> = (0..1_100).map(|number| format!("{number:04}")).collect();
     for chunk in keys.chunks(1_000) {
         let ops: Vec<String> = chunk
@@ -111,7 +111,7 @@ fn namespaces_are_created_configured_and_dropped() {
     assert_eq!(verbs.text(&["ns", "ls"]), "");
 }
 
-/// The revision that a key is at.
+/// Returns the revision of a key.
 fn revision(verbs: &Verbs, key: &str) -> u64 {
     let entry = json(&verbs.text(&["get", "a", key, "--json"]));
     entry["revision"].as_u64().unwrap()
@@ -121,7 +121,7 @@ fn revision(verbs: &Verbs, key: &str) -> u64 {
 fn watch_prints_each_change_up_to_the_limit() {
     let verbs = Verbs::new();
     verbs.text(&["set", "a", "k", "one"]);
-    // An engine that keeps nothing begins where no server before it can have been.
+    // Revisions of the memory engine start at the time.
     let first = revision(&verbs, "k");
     verbs.text(&["set", "a", "other", "x"]);
     verbs.text(&["set", "a", "k", "two"]);
@@ -144,7 +144,7 @@ fn watch_prints_each_change_up_to_the_limit() {
     );
     assert_eq!(lines[1]["event"], "synced");
 
-    // One that goes on tells what comes, and nobody has to wait for more of it.
+    // A watch prints changes until its reader closes the pipe.
     let mut command = verbs.command(&["watch", "a", "--state"]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -159,7 +159,7 @@ fn watch_prints_each_change_up_to_the_limit() {
         format!("{} set new", first + 4)
     );
     let pid = Pid::from_child(&child);
-    // Ctrl-C does the same, unless whoever runs the tests has it ignored, as a shell does in the background.
+    // Ctrl-C ends it too, unless the tests run with SIGINT ignored, as in the background of a shell.
     kill_process(pid, Signal::TERM).unwrap();
     child.wait().unwrap();
 }

@@ -66,7 +66,7 @@ fn the_variables_of_env_logger_apply() {
     command
         .args(["--listen", "127.0.0.1:0", "--data-dir"])
         .arg(folder.path());
-    // The stronger one lets the line through that is waited for.
+    // The variable with precedence permits the line that is waited for.
     let server = Server::from_command(command.env("RUST_LOG", "off").env("AKVS_LOG", "info"));
     server.stop();
 }

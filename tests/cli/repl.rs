@@ -31,10 +31,16 @@ fn lines_are_executed_and_leaving_keeps_the_server_running() {
     assert_eq!(prompt.line("set foo bar baz"), "OK");
     assert_eq!(prompt.line("get foo bar"), "baz");
     assert_eq!(prompt.line("ls foo"), "bar");
-    let said = prompt.line("gett foo bar");
-    assert!(said.contains("'gett'") && said.contains("'get'"), "{said}");
-    let said = prompt.line("get foo none");
-    assert!(said.contains("no such key: \"none\" in \"foo\""), "{said}");
+    let output = prompt.line("gett foo bar");
+    assert!(
+        output.contains("'gett'") && output.contains("'get'"),
+        "{output}"
+    );
+    let output = prompt.line("get foo none");
+    assert!(
+        output.contains("no such key: \"none\" in \"foo\""),
+        "{output}"
+    );
     assert!(prompt.line("help").contains("namespaces"));
     assert!(prompt.line("help set").contains("--if-absent"));
     assert!(prompt.line("stats").contains("keys         1"));
@@ -136,10 +142,10 @@ fn a_prompt_reconnects_to_a_restarted_server() {
     assert_eq!(prompt.line("set a b c"), "OK");
     server.signal(Signal::KILL);
     server.wait();
-    let said = prompt.line("get a b");
-    assert!(said.contains("the server has stopped"), "{said}");
-    let said = prompt.line("stats");
-    assert!(said.contains("the server has stopped"), "{said}");
+    let output = prompt.line("get a b");
+    assert!(output.contains("the server has stopped"), "{output}");
+    let output = prompt.line("stats");
+    assert!(output.contains("the server has stopped"), "{output}");
     assert!(prompt.line("stop").contains("no server is running"));
     let _next = Background::start(&folder.path().join("data"), &["--engine", "memory"]);
     assert_eq!(prompt.line("set a b d"), "OK");

@@ -6,10 +6,10 @@ use rustix::process::Signal;
 
 use crate::common::{Connection, Server, akvs};
 
-/// Longer than a test waits for the end.
+/// Longer than a test waits.
 const LONG: &str = "1h";
 
-/// A write whose body is not there yet; that the server asks for it shows that it has begun.
+/// Starts a write without its whole body; `100 Continue` shows that the request has begun.
 fn begin_a_write(server: &Server) -> Connection {
     let mut connection = server.connect();
     let head = "POST /kv/a/slow HTTP/1.1\r\nHost: akvs\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n";
@@ -19,7 +19,7 @@ fn begin_a_write(server: &Server) -> Connection {
     connection
 }
 
-/// A server that lets requests in flight take so long when it stops, and bodies as long as they like.
+/// Starts a server with this drain time, and without a bound on the time of bodies.
 fn start(data: &Path, drain_timeout: &str) -> Server {
     let mut command = akvs();
     command
@@ -82,7 +82,7 @@ fn a_silent_connection_does_not_delay_a_stop() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(folder.path(), LONG);
     let _silent = server.connect();
-    // Connections are taken on in order.
+    // Connections are accepted in order, so the silent one was accepted before.
     assert_eq!(server.ask("POST", "/kv/a/b", b"c").status, 201);
     server.stop();
 }

@@ -30,7 +30,7 @@ fn a_stale_socket_is_no_server() {
 fn files_with_a_living_pid_are_no_server() {
     let folder = tempfile::tempdir().unwrap();
     Background::start(folder.path(), &[]).answer(&["stop"]);
-    // It is ours, and lives.
+    // The process exists, and is this test.
     let number = format!("{:<10}\n", std::process::id());
     for name in ["akvs.lock", "akvs.pid"] {
         fs::write(folder.path().join(name), &number).unwrap();

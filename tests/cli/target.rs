@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::background::verb;
 use crate::common::{Server, akvs, json, run};
 
-/// A server that wants a token, which is given.
+/// Starts a server that requires a token; returns the token.
 fn guarded(folder: &Path) -> (Server, String) {
     let data = folder.join("data");
     let ran = run(verb(&data).args(["token", "new", "ops", "--rights", "read,write"]));
@@ -15,7 +15,7 @@ fn guarded(folder: &Path) -> (Server, String) {
     (Server::start(&data, &[]), ran.stdout.trim_end().to_owned())
 }
 
-/// It stores, and says nothing of the token.
+/// Asserts that the command stores a value and does not print the token.
 #[track_caller]
 fn stores(command: &mut Command, token: &str) {
     let ran = run(command);
@@ -47,7 +47,7 @@ fn the_server_and_the_token_come_from_flags_or_the_environment() {
         set().args(["--url", &url, "--token-file"]).arg(&file),
         &token,
     );
-    // A flag is stronger.
+    // A flag has precedence.
     let mut both = set();
     both.env("AKVS_URL", "http://127.0.0.1:1")
         .env("AKVS_TOKEN", "another");
@@ -55,7 +55,7 @@ fn the_server_and_the_token_come_from_flags_or_the_environment() {
         both.args(["--url", &url, "--token-file"]).arg(&file),
         &token,
     );
-    // Without any, it is the data folder's server, which needs none.
+    // Without either, the server of the data directory is used, which needs no token.
     let data = folder.path().join("data");
     stores(set().arg("--data-dir").arg(&data), &token);
     stores(
@@ -111,7 +111,7 @@ fn a_refused_token_is_reported_and_not_printed() {
         .args(["get", "a", "b", "--url", &url, "--token-file"])
         .arg(&file));
     ran.assert_refused(78, &["--token-file", &file.display().to_string()]);
-    // It may not do what is an admin's.
+    // The token lacks the right `admin`.
     let ran = run(akvs()
         .args(["ns", "drop", "a", "--confirm", "a", "--url", &url])
         .env("AKVS_TOKEN", &token));
@@ -126,7 +126,7 @@ fn an_unreachable_server_is_reported() {
     get(&["--url", "http://127.0.0.1:1"]).assert_refused(69, &["cannot be reached"]);
     get(&["--url", "127.0.0.1:1"]).assert_refused(69, &["cannot be reached"]);
     get(&["--url", "unix:/nowhere/at/all"]).assert_refused(69, &["cannot be reached"]);
-    // Not even a watch waits for it, which waits for one that is gone.
+    // A watch waits for a lost server, but not for one that never answered.
     let mut watch = verb(folder.path());
     let ran = run(watch.args(["watch", "a", "--url", "http://127.0.0.1:1"]));
     ran.assert_refused(69, &["cannot be reached"]);

@@ -11,12 +11,12 @@ use rustix::process::getuid;
 
 use crate::common::{self, Server, akvs};
 
-/// A user of one test alone: the system counts a user's threads, and refuses `root` nothing.
+/// Returns a user id for one test: the system counts threads by user, and does not limit `root`.
 fn user(test: u32) -> u32 {
     50_000 + std::process::id() % 5_000 * 2 + test
 }
 
-/// A process that does nothing but to count as one of the user.
+/// An idle process of the user.
 struct Idle(Child);
 
 impl Idle {
@@ -34,13 +34,13 @@ impl Drop for Idle {
     }
 }
 
-/// The program as a user with this limit of threads, and this data directory.
-fn of_a_user(folder: &Path, user: u32, threads: usize) -> Command {
+/// Returns the program as this user with this limit of threads and this data directory.
+fn akvs_as(folder: &Path, user: u32, threads: usize) -> Command {
     let program = folder.join("akvs");
     if !program.exists() {
         std::fs::copy(akvs().get_program(), &program).unwrap();
     }
-    // In one shell -p is the number of processes, in another -u.
+    // The flag for the number of processes is -p in one shell and -u in another.
     let limit = format!("{{ ulimit -p {threads} || ulimit -u {threads}; }} 2>/dev/null");
     let script = format!("{limit}; exec \"$0\" \"$@\"");
     let mut command = common::program(Path::new("/bin/sh"));
@@ -60,7 +60,7 @@ fn of_a_user(folder: &Path, user: u32, threads: usize) -> Command {
 #[test]
 fn a_start_without_threads_fails_with_one_line() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = of_a_user(folder.path(), user(0), 1);
+    let mut command = akvs_as(folder.path(), user(0), 1);
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
     let ran = common::run(command.arg(folder.path().join("data")));
     ran.assert_refused(1, &["threads", "ulimit -u"]);
@@ -69,27 +69,27 @@ fn a_start_without_threads_fails_with_one_line() {
 #[test]
 fn a_server_without_further_threads_keeps_answering() {
     if !getuid().is_root() {
-        // What else this user has running would count too.
+        // Other processes of this user would count too.
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    // The first one, a worker, and 13 others.
-    let mut command = of_a_user(folder.path(), user(1), 15);
+    // The main thread, a worker, and 13 others.
+    let mut command = akvs_as(folder.path(), user(1), 15);
     command.env("AKVS_HTTP__WORKERS", "1");
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
     let server = Server::from_command(command.arg(folder.path().join("data")));
-    // Both of its workers are there once they have answered.
+    // Both workers run once they have answered.
     assert_eq!(server.ask("POST", "/kv/ns/k", b"v").status, 201);
     let socket = folder.path().join("data/akvs.sock");
-    let mut owner = std::os::unix::net::UnixStream::connect(socket).unwrap();
-    owner
+    let mut control = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    control
         .write_all(b"GET /ping HTTP/1.1\r\nHost: akvs\r\n\r\n")
         .unwrap();
-    owner.read_exact(&mut [0; 12]).unwrap();
-    // From here on there is no room for another.
+    control.read_exact(&mut [0; 12]).unwrap();
+    // From here on no thread can be started.
     let _idle: Vec<Idle> = (0..8).map(|_| Idle::start(user(1))).collect();
-    // Many at once, so that one thread is not enough for all.
-    let asked: Vec<_> = (0..200)
+    // Enough concurrent requests to need several threads.
+    let requests: Vec<_> = (0..200)
         .map(|number| {
             let mut connection = server.connect();
             let (method, path) = [
@@ -113,7 +113,7 @@ fn a_server_without_further_threads_keeps_answering() {
             (path, connection)
         })
         .collect();
-    for (path, mut connection) in asked {
+    for (path, mut connection) in requests {
         let answer = connection.head().unwrap();
         // The handler that reads the import reports a missing first line.
         let expected = if path == "/import/ns" { 400 } else { 200 };

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use crate::common::{Server, akvs, run};
 
-/// A folder with `cert.pem` and `key.pem`.
+/// Creates a directory with `cert.pem` and `key.pem`.
 fn certificate(folder: &Path) {
     let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
     let key = KeyPair::generate().unwrap();
@@ -31,7 +31,7 @@ fn command(folder: &Path) -> Command {
     command
 }
 
-/// Asks `/ping` as curl does, trusting this certificate alone.
+/// Requests `/ping` with curl, which trusts only this certificate.
 fn ping(port: &str, trusted: &PathBuf) -> Option<String> {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--max-time", "30", "--cacert"]);
@@ -58,7 +58,7 @@ fn certificates_are_reloaded_on_sighup() {
     fs::copy(&new, &old).unwrap();
     assert_eq!(ping(&port, &old).as_deref(), Some("pong"));
 
-    // One that cannot be read changes nothing.
+    // An invalid certificate changes nothing.
     fs::write(&new, "nonsense").unwrap();
     server.signal(Signal::HUP);
     let line = server.wait_for("certificates not reloaded");

@@ -15,7 +15,7 @@ fn token(data: &Path, arguments: &[&str]) -> Ran {
         .arg(data))
 }
 
-/// Makes a token, and gives its text.
+/// Creates a token; returns its text.
 #[track_caller]
 fn new(data: &Path, arguments: &[&str]) -> String {
     let ran = token(data, &[&["new"], arguments].concat());
@@ -29,7 +29,7 @@ fn new(data: &Path, arguments: &[&str]) -> String {
     text.to_owned()
 }
 
-/// Asks with this token.
+/// Sends a request with this token.
 fn ask(server: &Server, token: &str, method: &str, path: &str, body: &str) -> Answer {
     let mut connection = server.connect();
     let length = body.len();
@@ -58,8 +58,11 @@ fn tokens_can_be_created_before_the_first_start() {
         ],
     );
     let server = Server::start(&data, &[]);
-    let said = server.seen().join("\n");
-    assert!(said.contains("tokens required: 2 tokens from "), "{said}");
+    let output = server.seen().join("\n");
+    assert!(
+        output.contains("tokens required: 2 tokens from "),
+        "{output}"
+    );
     let answer = server.ask("POST", "/kv/sales-1/k", b"v");
     assert_eq!(answer.status, 401);
     assert_eq!(answer.headers["www-authenticate"], "Bearer realm=\"akvs\"");
@@ -77,7 +80,7 @@ fn tokens_can_be_created_before_the_first_start() {
     );
     assert_eq!(ask(&server, &reader, "GET", "/kv/other/k", "").status, 403);
     server.stop();
-    // And over a restart.
+    // The change survives a restart.
     let server = Server::start(&data, &[]);
     assert_eq!(server.ask("GET", "/kv/sales-1/k", b"").status, 401);
     assert_eq!(
@@ -107,7 +110,7 @@ fn a_running_server_applies_new_and_removed_tokens() {
     assert_eq!(ask(&server, &one, "GET", "/kv/n/k", "").status, 401);
     assert_eq!(ask(&server, &two, "GET", "/kv/n/k", "").status, 200);
 
-    // The last one does not open the door again, nor does a file that is broken or gone.
+    // After the last token was removed, or with an invalid or missing file, requests are still refused.
     let ran = token(data, &["rm", "two"]);
     assert!(ran.stderr.contains("the last token"), "{ran:?}");
     server.wait_for("all requests are refused");
@@ -122,8 +125,8 @@ fn a_running_server_applies_new_and_removed_tokens() {
     server.wait_for("SIGHUP");
     assert_eq!(server.ask("GET", "/kv/n/k", b"").status, 401);
     assert_eq!(ask(&server, &two, "GET", "/kv/n/k", "").status, 200);
-    let said = server.seen().join("\n");
-    assert!(!said.contains(&one) && !said.contains(&two), "{said}");
+    let output = server.seen().join("\n");
+    assert!(!output.contains(&one) && !output.contains(&two), "{output}");
     server.stop();
 }
 

@@ -13,13 +13,13 @@ use crate::backup::verb;
 use crate::common::{Ran, Server, akvs, json};
 
 /// A server with the namespace `n`, and a directory for files.
-struct Place {
+struct Fixture {
     folder: tempfile::TempDir,
     server: Server,
 }
 
-impl Place {
-    fn new() -> Place {
+impl Fixture {
+    fn new() -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(&folder.path().join("data"), &[]);
         for (path, value) in [
@@ -30,7 +30,7 @@ impl Place {
         ] {
             assert_eq!(server.ask("POST", path, value).status, 201, "{path}");
         }
-        Place { folder, server }
+        Fixture { folder, server }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -41,15 +41,15 @@ impl Place {
         verb(&self.path("data"), args)
     }
 
-    /// The same; it has to succeed, and says this.
+    /// Runs a verb, which must succeed; returns its output.
     #[track_caller]
-    fn well<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> String {
+    fn succeed<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> String {
         let ran = self.verb(args);
         assert_eq!((ran.code, &*ran.stderr), (Some(0), ""), "{ran:?}");
         ran.stdout
     }
 
-    /// A verb that is spoken to through pipes.
+    /// Starts a verb with pipes.
     fn piped(&self, args: &[&str]) -> Child {
         let mut command = akvs();
         command.args(args).arg("--data-dir").arg(self.path("data"));
@@ -57,9 +57,9 @@ impl Place {
         command.stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// All that counts of a namespace.
+    /// Returns the records of a namespace without revisions and times.
     fn records(&self, namespace: &str) -> Vec<Value> {
-        let export = self.well(["export", namespace]);
+        let export = self.succeed(["export", namespace]);
         let records = export
             .lines()
             .map(json)
@@ -83,7 +83,7 @@ fn shown(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// A file of these lines, with the end that belongs to them.
+/// Returns a file of these lines, with its end line.
 fn ended(lines: &[&str], count: usize) -> String {
     let text = lines
         .iter()
@@ -95,111 +95,111 @@ fn ended(lines: &[&str], count: usize) -> String {
 
 #[test]
 fn exports_import_with_every_compression() {
-    let place = Place::new();
-    let expected = place.records("n");
+    let fixture = Fixture::new();
+    let expected = fixture.records("n");
     assert_eq!(expected.len(), 3);
     for (name, begin) in [
         ("plain", &b"{\"akvs\":1,"[..]),
         ("file.gz", &[0x1f, 0x8b]),
         ("file.zst", &[0x28, 0xb5, 0x2f, 0xfd]),
     ] {
-        let file = place.path(name);
-        assert_eq!(place.well(["export", "n", "-o", shown(&file)]), "");
+        let file = fixture.path(name);
+        assert_eq!(fixture.succeed(["export", "n", "-o", shown(&file)]), "");
         assert!(fs::read(&file).unwrap().starts_with(begin), "{name}");
         let into = format!("of-{name}");
-        let said = place.well(["import", shown(&file), "--into", &into]);
-        assert_eq!(said, "imported 3, skipped 0\n", "{name}");
-        assert_eq!(place.records(&into), expected, "{name}");
+        let output = fixture.succeed(["import", shown(&file), "--into", &into]);
+        assert_eq!(output, "imported 3, skipped 0\n", "{name}");
+        assert_eq!(fixture.records(&into), expected, "{name}");
     }
-    // What the name says gives way to what is said.
-    let file = place.path("named.gz");
-    place.well(["export", "n", "-o", shown(&file), "--compress", "none"]);
+    // A flag has precedence over the file's extension.
+    let file = fixture.path("named.gz");
+    fixture.succeed(["export", "n", "-o", shown(&file), "--compress", "none"]);
     assert!(fs::read(&file).unwrap().starts_with(b"{\"akvs\""));
-    place
+    fixture
         .verb(["import", shown(&file), "--into", "m"])
         .assert_refused(1, &[]);
-    place.well(["import", shown(&file), "--into", "m", "--compress", "none"]);
-    assert_eq!(place.records("m"), expected);
+    fixture.succeed(["import", shown(&file), "--into", "m", "--compress", "none"]);
+    assert_eq!(fixture.records("m"), expected);
 }
 
 #[test]
 fn export_writes_to_stdout_and_import_reads_stdin() {
-    let place = Place::new();
-    let text = place.well(["export", "n"]);
-    assert_eq!(place.well(["export", "n", "-o", "-"]), text);
-    let mut import = place.piped(&["import", "-", "--into", "m"]);
+    let fixture = Fixture::new();
+    let text = fixture.succeed(["export", "n"]);
+    assert_eq!(fixture.succeed(["export", "n", "-o", "-"]), text);
+    let mut import = fixture.piped(&["import", "-", "--into", "m"]);
     import
         .stdin
         .take()
         .unwrap()
         .write_all(text.as_bytes())
         .unwrap();
-    let said = import.wait_with_output().unwrap();
-    assert_eq!(said.stdout, b"imported 3, skipped 0\n", "{said:?}");
-    assert!(said.status.success());
-    assert_eq!(place.records("m"), place.records("n"));
+    let output = import.wait_with_output().unwrap();
+    assert_eq!(output.stdout, b"imported 3, skipped 0\n", "{output:?}");
+    assert!(output.status.success());
+    assert_eq!(fixture.records("m"), fixture.records("n"));
 
-    let packed = place.piped(&["export", "n", "--compress", "gzip"]);
+    let packed = fixture.piped(&["export", "n", "--compress", "gzip"]);
     let packed = packed.wait_with_output().unwrap().stdout;
-    let mut import = place.piped(&["import", "-", "--into", "p", "--compress", "gzip"]);
+    let mut import = fixture.piped(&["import", "-", "--into", "p", "--compress", "gzip"]);
     import.stdin.take().unwrap().write_all(&packed).unwrap();
     assert!(import.wait_with_output().unwrap().status.success());
-    assert_eq!(place.records("p"), place.records("n"));
+    assert_eq!(fixture.records("p"), fixture.records("n"));
 }
 
 #[test]
 fn all_namespaces_move_to_another_server() {
-    let place = Place::new();
+    let fixture = Fixture::new();
     assert_eq!(
-        place
+        fixture
             .server
             .ask("PUT", "/kv/n", br#"{"max_keys":3}"#)
             .status,
         200
     );
-    let file = place.path("all.zst");
-    place.well(["export", "-o", shown(&file)]);
-    let other = Place::new();
+    let file = fixture.path("all.zst");
+    fixture.succeed(["export", "-o", shown(&file)]);
+    let other = Fixture::new();
     for path in ["/kv/n?confirm=n", "/kv/other?confirm=other"] {
         assert_eq!(other.server.ask("DELETE", path, b"").status, 200);
     }
     assert_eq!(
-        other.well(["import", shown(&file)]),
+        other.succeed(["import", shown(&file)]),
         "imported 4, skipped 0\n"
     );
     for name in ["n", "other"] {
-        assert_eq!(other.records(name), place.records(name));
+        assert_eq!(other.records(name), fixture.records(name));
     }
     assert_eq!(other.server.ask("POST", "/kv/n/one-more", b"").status, 507);
 }
 
 #[test]
 fn an_existing_file_is_replaced_only_with_force() {
-    let place = Place::new();
-    let file = place.path("file");
+    let fixture = Fixture::new();
+    let file = fixture.path("file");
     fs::write(&file, "mine").unwrap();
     let export = ["export", "n", "-o", shown(&file)];
-    place
+    fixture
         .verb(export)
         .assert_refused(1, &[shown(&file), "--force"]);
     assert_eq!(fs::read(&file).unwrap(), b"mine");
-    place.well([&export[..], &["--force"]].concat());
+    fixture.succeed([&export[..], &["--force"]].concat());
     assert_eq!(
         fs::read_to_string(&file).unwrap(),
-        place.well(["export", "n"])
+        fixture.succeed(["export", "n"])
     );
-    // Nothing becomes of what there is not.
-    let none = place.path("none");
-    let refused = place.verb(["export", "missing", "-o", shown(&none)]);
+    // A failed export leaves no file.
+    let none = fixture.path("none");
+    let refused = fixture.verb(["export", "missing", "-o", shown(&none)]);
     assert_eq!(
         (refused.code, refused.stderr.lines().count()),
         (Some(1), 1),
         "{refused:?}"
     );
-    place
+    fixture
         .verb(["export", "n", "-o", "/dev/null", "--force"])
         .assert_refused(1, &["not a regular file"]);
-    let mut names: Vec<_> = fs::read_dir(place.folder.path())
+    let mut names: Vec<_> = fs::read_dir(fixture.folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
@@ -209,15 +209,15 @@ fn an_existing_file_is_replaced_only_with_force() {
 
 #[test]
 fn the_mode_decides_about_existing_keys() {
-    let place = Place::new();
-    let file = place.path("file");
+    let fixture = Fixture::new();
+    let file = fixture.path("file");
     let records = [
         r#"{"akvs":1,"namespace":"x","revision":9}"#,
         r#"{"key":"a","value":"new"}"#,
         r#"{"key":"b","value":"new"}"#,
     ];
     fs::write(&file, ended(&records, 2)).unwrap();
-    for (mode, said, values) in [
+    for (mode, output, values) in [
         (None, "imported 2, skipped 0\n", ["new", "new", "old"]),
         (
             Some("merge"),
@@ -238,28 +238,30 @@ fn the_mode_decides_about_existing_keys() {
         let into = mode.unwrap_or("default");
         for key in ["a", "c"] {
             let path = format!("/kv/{into}/{key}");
-            assert_eq!(place.server.ask("POST", &path, b"old").status, 201);
+            assert_eq!(fixture.server.ask("POST", &path, b"old").status, 201);
         }
         let mut args = vec!["import", shown(&file), "--into", into];
         args.extend(mode.map(|_| "--mode").into_iter().chain(mode));
-        assert_eq!(place.well(args), said, "{into}");
+        assert_eq!(fixture.succeed(args), output, "{into}");
         let found = ["a", "b", "c"].map(|key| {
-            place
+            fixture
                 .value(&format!("/kv/{into}/{key}"))
                 .unwrap_or_default()
         });
         assert_eq!(found, values, "{into}");
     }
     assert_eq!(
-        place.verb(["import", shown(&file), "--mode", "other"]).code,
+        fixture
+            .verb(["import", shown(&file), "--mode", "other"])
+            .code,
         Some(2)
     );
 }
 
 #[test]
 fn invalid_lines_are_reported_and_the_others_imported() {
-    let place = Place::new();
-    let file = place.path("file");
+    let fixture = Fixture::new();
+    let file = fixture.path("file");
     let lines = [
         r#"{"akvs":1,"namespace":"x","revision":9}"#,
         r#"{"key":"a","value":"1"}"#,
@@ -268,7 +270,7 @@ fn invalid_lines_are_reported_and_the_others_imported() {
         r#"{"key":"c","value64":"!"}"#,
     ];
     fs::write(&file, ended(&lines, 4)).unwrap();
-    let ran = place.verb(["import", shown(&file), "--into", "x"]);
+    let ran = fixture.verb(["import", shown(&file), "--into", "x"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert_eq!(ran.stdout, "imported 2, skipped 0\n");
     let told: Vec<_> = ran.stderr.lines().collect();
@@ -278,13 +280,13 @@ fn invalid_lines_are_reported_and_the_others_imported() {
         "{ran:?}"
     );
     assert_eq!(told[2], "akvs: 2 invalid lines");
-    assert_eq!(place.value("/kv/x/b").as_deref(), Some("3"));
+    assert_eq!(fixture.value("/kv/x/b").as_deref(), Some("3"));
 }
 
 #[test]
 fn a_truncated_or_missing_file_is_reported() {
-    let place = Place::new();
-    let (file, text) = (place.path("file"), place.well(["export", "n"]));
+    let fixture = Fixture::new();
+    let (file, text) = (fixture.path("file"), fixture.succeed(["export", "n"]));
     for bytes in [
         &text[..text.len() - 10],
         &text[..text.len() / 2],
@@ -292,25 +294,25 @@ fn a_truncated_or_missing_file_is_reported() {
         "no export",
     ] {
         fs::write(&file, bytes).unwrap();
-        let ran = place.verb(["import", shown(&file), "--into", "x"]);
+        let ran = fixture.verb(["import", shown(&file), "--into", "x"]);
         assert_eq!((ran.code, &*ran.stdout), (Some(1), ""), "{ran:?}");
         assert!(
             !ran.stderr.is_empty() && ran.stderr.lines().all(|line| line.starts_with("akvs: ")),
             "{ran:?}"
         );
     }
-    let none = place.path("none");
-    place
+    let none = fixture.path("none");
+    fixture
         .verb(["import", shown(&none)])
         .assert_refused(1, &["cannot read"]);
 }
 
 #[test]
 fn a_wrong_compression_is_reported_with_the_flag() {
-    let place = Place::new();
-    let (plain, backup) = (place.path("plain.gz"), place.path("backup"));
-    place.well(["export", "n", "-o", shown(&plain), "--compress", "none"]);
-    assert_eq!(place.verb(["backup", shown(&backup)]).code, Some(0));
+    let fixture = Fixture::new();
+    let (plain, backup) = (fixture.path("plain.gz"), fixture.path("backup"));
+    fixture.succeed(["export", "n", "-o", shown(&plain), "--compress", "none"]);
+    assert_eq!(fixture.verb(["backup", shown(&backup)]).code, Some(0));
     let mut cases = vec![
         (
             plain,
@@ -323,8 +325,8 @@ fn a_wrong_compression_is_reported_with_the_flag() {
         ("zstd", "packed.gz"),
         ("gzip", "packed.zst"),
     ] {
-        let file = place.path(&format!("{compression}-{name}"));
-        place.well(["export", "n", "-o", shown(&file), "--compress", compression]);
+        let file = fixture.path(&format!("{compression}-{name}"));
+        fixture.succeed(["export", "n", "-o", shown(&file), "--compress", compression]);
         let expected = match compression {
             "gzip" => "is compressed with gzip: expected --compress gzip",
             _ => "is compressed with zstd: expected --compress zstd",
@@ -332,49 +334,49 @@ fn a_wrong_compression_is_reported_with_the_flag() {
         cases.push((file, expected));
     }
     for (file, expected) in &cases {
-        place
+        fixture
             .verb(["import", shown(file), "--into", "x"])
             .assert_refused(1, &[expected]);
     }
-    let mut import = place.piped(&["import", "-", "--into", "x"]);
+    let mut import = fixture.piped(&["import", "-", "--into", "x"]);
     let sent = import
         .stdin
         .take()
         .unwrap()
         .write_all(&fs::read(backup).unwrap());
-    // It may be refused before all of it was taken.
+    // The program may exit before it has read everything.
     drop(sent);
-    let said = import.wait_with_output().unwrap();
-    let text = String::from_utf8(said.stderr).unwrap();
+    let output = import.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.starts_with("akvs: stdin is a backup"), "{text}");
-    assert_eq!(said.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
 fn a_file_with_crlf_is_imported() {
-    let place = Place::new();
-    let (file, text) = (place.path("file"), place.well(["export", "n"]));
+    let fixture = Fixture::new();
+    let (file, text) = (fixture.path("file"), fixture.succeed(["export", "n"]));
     for (name, text) in [
         ("cut", text.trim_end().to_owned()),
         ("more", format!("{text}\n")),
         ("windows", format!("\u{feff}{}", text.replace('\n', "\r\n"))),
     ] {
         fs::write(&file, text).unwrap();
-        let said = place.well(["import", shown(&file), "--into", name]);
-        assert_eq!(said, "imported 3, skipped 0\n", "{name}");
-        assert_eq!(place.records(name), place.records("n"), "{name}");
+        let output = fixture.succeed(["import", shown(&file), "--into", name]);
+        assert_eq!(output, "imported 3, skipped 0\n", "{name}");
+        assert_eq!(fixture.records(name), fixture.records("n"), "{name}");
     }
 }
 
 #[test]
 fn a_closed_pipe_ends_an_export_silently() {
-    let place = Place::new();
+    let fixture = Fixture::new();
     let large = vec![b'x'; 3_000_000];
     for key in ["a", "b", "c"] {
         let path = format!("/kv/large/{key}");
-        assert_eq!(place.server.ask("POST", &path, &large).status, 201);
+        assert_eq!(fixture.server.ask("POST", &path, &large).status, 201);
     }
-    let mut export = place.piped(&["export", "large"]);
+    let mut export = fixture.piped(&["export", "large"]);
     let mut line = String::new();
     let mut reader = BufReader::new(export.stdout.take().unwrap());
     reader.read_line(&mut line).unwrap();

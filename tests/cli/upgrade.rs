@@ -11,10 +11,10 @@ use akvs_core::FORMAT;
 use crate::backup::verb;
 use crate::common::Server;
 
-/// A file or a folder: its bytes, when they were changed, its rights, and which one it is.
+/// The bytes, modification time, mode and inode of a file or directory.
 type Listed = (Option<Vec<u8>>, SystemTime, u32, u64);
 
-/// All below a folder.
+/// Returns all files below a directory.
 fn tree(folder: &Path) -> BTreeMap<PathBuf, Listed> {
     let mut found = BTreeMap::new();
     let mut paths = vec![folder.to_owned()];

@@ -236,14 +236,14 @@ fn a_watch_of_a_missing_namespace_prints_a_note_and_waits() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = std::io::BufReader::new(watch.stderr.take().unwrap());
+    let mut output = std::io::BufReader::new(watch.stderr.take().unwrap());
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut said, &mut line).unwrap();
+    std::io::BufRead::read_line(&mut output, &mut line).unwrap();
     assert!(
         line.contains("namespace \"there\" does not exist yet"),
         "{line}"
     );
-    // Written until the watch, which starts at some point, receives a change.
+    // Written repeatedly, until the watch has started and receives a change.
     let received = std::thread::scope(|scope| {
         let received = scope.spawn(|| watch.wait_with_output().unwrap());
         while !received.is_finished() {

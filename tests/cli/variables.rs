@@ -3,7 +3,7 @@
 use crate::background::{Background, verb};
 use crate::common::{Server, akvs, run};
 
-/// What Kubernetes and Docker inject for a service `akvs`, another one `akvs-http-listen`, and a link.
+/// The variables that Kubernetes and Docker inject for a service `akvs`, a service `akvs-http-listen`, and a link.
 const INJECTED: [(&str, &str); 16] = [
     ("AKVS_SERVICE_HOST", "10.0.0.1"),
     ("AKVS_SERVICE_PORT", "8080"),
@@ -91,7 +91,7 @@ fn any_other_variable_is_logged_as_a_warning() {
         (Some(0), 2),
         "{check:?}"
     );
-    // A verb that asks a server says nothing of it.
+    // A verb of a client does not warn.
     let ping = run(verb(folder.path()).arg("ping").envs(others));
     assert_eq!((ping.code, &*ping.stderr), (Some(0), ""), "{ping:?}");
 }

@@ -31,7 +31,7 @@ fn the_long_version_identifies_the_build() {
         panic!("{text}")
     };
     assert_eq!(version[..], ["akvs", env!("CARGO_PKG_VERSION")]);
-    // As the build found it: told, checked out, or neither.
+    // The build has a commit of AKVS_COMMIT, of git, or none.
     assert_eq!(commit[..], ["commit", env!("BUILT_COMMIT")]);
     let is_known = env!("BUILT_DATE").parse::<u64>().is_ok();
     assert_eq!(date[0], "date");
@@ -48,7 +48,7 @@ fn the_long_version_identifies_the_build() {
         .strip_prefix("disk (fjall ")
         .and_then(|rest| rest.strip_suffix("), memory"));
     let number = number.unwrap_or_else(|| panic!("{text}"));
-    // As the lock file has it.
+    // The version in Cargo.lock.
     let locked = include_str!("../../Cargo.lock");
     assert!(locked.contains(&format!("name = \"fjall\"\nversion = \"{number}\"")));
     assert_eq!(format[0], "format");

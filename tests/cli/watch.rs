@@ -9,15 +9,15 @@ use tokio::time::Instant;
 
 use crate::common::{Connection, Server, TIMEOUT, akvs};
 
-/// How often the server is ended, every other time by a crash.
+/// The number of ends of the server, alternately by a crash and a stop.
 const ROUNDS: usize = 6;
-/// How many write meanwhile.
+/// The number of concurrent writers.
 const WRITERS: usize = 3;
 
-/// A change: its revision, and what changed.
+/// A change: its revision and its description.
 type Change = (u64, String);
 
-/// Sets and deletes a few keys of its own until the server is gone; what was answered.
+/// Sets and deletes a few keys until the server is gone; returns the answered changes.
 fn write(address: &str, writer: &str, answered: &Sender<()>) -> Vec<Change> {
     let mut changes = Vec::new();
     let Ok(mut connection) = Connection::to(address) else {
@@ -46,16 +46,16 @@ fn write(address: &str, writer: &str, answered: &Sender<()>) -> Vec<Change> {
     changes
 }
 
-/// A client that comes back after each end with the last id that it saw.
+/// A client that resumes its watch after each end.
 #[derive(Default)]
 struct Follower {
     last: u64,
-    told: Vec<Change>,
+    received: Vec<Change>,
     clean_ends: usize,
 }
 
 impl Follower {
-    /// Comes back.
+    /// Resumes the watch.
     fn connect(&self, server: &Server) -> Connection {
         let mut connection = server.connect();
         let last = self.last;
@@ -67,7 +67,7 @@ impl Follower {
         connection
     }
 
-    /// Receives events until the server is gone, or up to this change.
+    /// Receives events until the connection ends, or up to this change.
     fn follow(&mut self, mut connection: Connection, end: Option<&str>) {
         let mut text = Vec::new();
         while let Ok(chunk) = connection.chunk() {
@@ -80,7 +80,7 @@ impl Follower {
                 let block: Vec<u8> = text.drain(..at + 2).collect();
                 self.take(std::str::from_utf8(&block).unwrap());
             }
-            if end.is_some() && self.told.last().map(|(_, change)| &**change) == end {
+            if end.is_some() && self.received.last().map(|(_, change)| &**change) == end {
                 return;
             }
         }
@@ -105,11 +105,11 @@ impl Follower {
             "set" => format!("set {key} {}", data["value"].as_str().unwrap()),
             other => format!("{other} {key}"),
         };
-        self.told.push((revision, change));
+        self.received.push((revision, change));
     }
 }
 
-/// One run of a server, with writers and the follower, until this number of writes was answered.
+/// Runs a server with writers and the follower until this number of writes is answered.
 fn live(folder: &Path, round: usize, follower: &mut Follower, wanted: u64) -> Vec<Change> {
     let server = Server::start(folder, &[]);
     let address = server.address().to_owned();
@@ -120,13 +120,13 @@ fn live(folder: &Path, round: usize, follower: &mut Follower, wanted: u64) -> Ve
             scope.spawn(move || write(address, &format!("{round}.{writer}"), &sender))
         });
         drop(sender);
-        // While they write.
+        // The watch starts while they write.
         let connection = follower.connect(&server);
         scope.spawn(|| follower.follow(connection, None));
         for _ in 0..wanted {
             answers.recv_timeout(TIMEOUT).expect("the writers go on");
         }
-        // Every other time it may say goodbye.
+        // A kill and a stop alternate.
         if round.is_multiple_of(2) {
             server.kill();
         } else {
@@ -155,20 +155,20 @@ fn a_resumed_watch_receives_every_answered_change_once() {
     assert_eq!(server.ask("POST", "/kv/ns/end", b"").status, 201);
     follower.follow(follower.connect(&server), Some("set end "));
     server.stop();
-    follower.told.pop();
+    follower.received.pop();
 
-    // In order, and so each once: the follower has seen to that.
-    let told: BTreeSet<&Change> = follower.told.iter().collect();
+    // `Follower::take` has checked the order, and so that there are no repetitions.
+    let received: BTreeSet<&Change> = follower.received.iter().collect();
     let missed: Vec<_> = answered
         .iter()
-        .filter(|change| !told.contains(change))
+        .filter(|change| !received.contains(change))
         .collect();
-    assert!(missed.is_empty(), "answered, but not told: {missed:?}");
-    // What was not answered may have been done all the same, one change of each writer.
-    let more = told.len() - answered.len();
+    assert!(missed.is_empty(), "answered, but not received: {missed:?}");
+    // At each end, one write of each writer may have been applied without an answer.
+    let more = received.len() - answered.len();
     assert!(
         more <= ROUNDS * WRITERS,
-        "{more} were told that were not answered"
+        "{more} were received that were not answered"
     );
     assert_eq!(
         follower.clean_ends,
@@ -181,7 +181,7 @@ fn a_resumed_watch_receives_every_answered_change_once() {
 fn open_watches_and_long_polls_do_not_delay_a_stop() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = akvs();
-    // One thread serves them in the order in which they come.
+    // With one worker, requests are handled in order.
     command.env("AKVS_HTTP__WORKERS", "1");
     command.env("AKVS_LIMITS__DRAIN_TIMEOUT", "1h");
     let command = command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
@@ -189,7 +189,7 @@ fn open_watches_and_long_polls_do_not_delay_a_stop() {
     let tag = server.ask("POST", "/kv/ns/key", b"value").headers["etag"].clone();
     let begin = |request: String| {
         let mut connection = server.connect();
-        // So that it is not a silent one that is closed.
+        // A stop closes connections without a request at once.
         assert_eq!(connection.ask("GET", "/ping", b"").unwrap().status, 200);
         connection.send(request).unwrap();
         connection
@@ -215,14 +215,14 @@ fn open_watches_and_long_polls_do_not_delay_a_stop() {
             ))
         })
         .collect();
-    // Once this is answered, those before it wait.
+    // Once these are answered, the requests before them wait.
     for _ in 0..4 {
         assert_eq!(server.ask("GET", "/ping", b"").status, 200);
     }
     let begun = Instant::now();
     server.stop();
     let took = begun.elapsed();
-    // The drain time is an hour.
+    // Without waiting for the drain time of an hour.
     assert!(took < Duration::from_secs(30), "{took:?}");
     for mut watch in watches {
         while !watch.chunk().expect("an end as it should be").is_empty() {}
@@ -233,7 +233,7 @@ fn open_watches_and_long_polls_do_not_delay_a_stop() {
     }
 }
 
-/// What a process holds in memory, in bytes.
+/// Returns the memory of a process, in bytes.
 fn resident(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -261,7 +261,7 @@ fn slow_watchers_use_little_memory() {
             assert_eq!(writer.ask("POST", &path, &value).unwrap().status, 201);
         }
     };
-    // What it takes anyhow.
+    // Memory that the server needs anyway.
     write(400);
     let before = resident(&server);
     let watches: Vec<_> = (0..STALLED)

@@ -1,4 +1,4 @@
-//! An interrupted backup never gets its name: killed on either side, on a full disk, or beside another one.
+//! An interrupted backup never gets its name: client or server killed, a full disk, a concurrent backup.
 
 use std::fs;
 use std::io::Read;
@@ -9,18 +9,18 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::live::names;
-use super::{back_up, fill, piped, restore, verb, well};
+use super::{back_up, fill, piped, restore, succeed, verb};
 use crate::common::{Ran, Server, akvs};
 use crate::full_disk::SmallDisk;
 
-/// Far more than all buffers on the way hold.
+/// More values of a megabyte than all buffers hold.
 const LARGE: u64 = 24;
 
 fn part_of(file: &Path) -> PathBuf {
     file.with_extension("part")
 }
 
-/// A backup to a file that has begun to write it.
+/// Starts a backup, and waits until it has begun to write the file.
 fn begun(data: &Path, file: &Path) -> Child {
     let mut command = akvs();
     command.arg("backup").arg(file).arg("--data-dir").arg(data);
@@ -60,8 +60,8 @@ fn an_existing_file_is_replaced_only_with_force() {
     assert_eq!(fs::read(&file).unwrap(), b"mine");
     let ran = backup(&["--force"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    well(&data, ["verify", file.to_str().unwrap()]);
-    // What is no file is not replaced by one, nor is there a backup of nothing.
+    succeed(&data, ["verify", file.to_str().unwrap()]);
+    // Only regular files are replaced, and an empty directory has no backup.
     for path in ["/dev/null", folder.path().to_str().unwrap()] {
         let refused = verb(&data, ["backup", path, "--force"]);
         refused.assert_refused(1, &[path, "not a regular file"]);
@@ -94,7 +94,7 @@ fn a_killed_backup_does_not_block_the_next() {
     refused.assert_refused(1, &["is incomplete"]);
     assert_eq!(names(folder.path()), ["data", "file.part"]);
 
-    // The server goes on, and so does the next backup.
+    // The server continues, and so does the next backup.
     assert_eq!(server.ask("POST", "/kv/a/b", b"c").status, 201);
     assert!(back_up(&data, &file).contains("25 keys"));
     assert_eq!(names(folder.path()), ["data", "file"]);
@@ -114,7 +114,7 @@ fn two_backups_to_one_file_do_not_mix() {
     signal(&first, Signal::CONT);
     let first = end_of(first);
     assert_eq!(first.code, Some(0), "{first:?}");
-    well(&data, ["verify", file.to_str().unwrap()]);
+    succeed(&data, ["verify", file.to_str().unwrap()]);
     assert_eq!(names(folder.path()), ["data", "file"]);
     server.stop();
 }
@@ -131,7 +131,7 @@ fn a_backup_of_a_killed_server_fails_and_leaves_no_file() {
     end_of(backup).assert_refused(1, &["the backup was interrupted", "log"]);
     assert_eq!(names(folder.path()), ["data"]);
 
-    // Whoever reads a pipe is told by the end of the other side, and by its own.
+    // A backup to a pipe fails with an error; its part is incomplete.
     let server = Server::start(&data, &flags);
     let mut backup = piped(&data, &["backup", "-"]);
     let mut from = backup.stdout.take().unwrap();
@@ -165,7 +165,7 @@ fn a_backup_to_a_full_disk_leaves_nothing() {
     server.stop();
     let refused = verb(&data, ["backup", file.to_str().unwrap()]);
     refused.assert_refused(1, &["cannot write", "No space left"]);
-    // Nor does a store that does not fit.
+    // A restore to a full disk leaves nothing either.
     back_up(&data, &folder.path().join("file"));
     let again = disk.path().join("again");
     let from = folder.path().join("file");

@@ -1,4 +1,4 @@
-//! A backup is one moment of a busy server, and complete: no request can tell the restored store from that moment.
+//! A backup of a busy server is a complete snapshot: no request distinguishes the restored store from it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,20 +6,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use super::{
-    back_up, exported, fill, history, listing, piped, restore, text_of, well, without_revision,
+    back_up, exported, fill, history, listing, piped, restore, succeed, text_of, without_revision,
 };
 use crate::common::{Connection, Server, json};
 
 const WRITERS: usize = 3;
-/// What a backup has to read besides what is written meanwhile.
+/// The number of large values, so that the backup takes a while.
 const LARGE: u64 = 8;
-/// So many changes are to be answered before it, and while it goes on.
+/// The number of changes that are answered before the backup, and while it runs.
 const SOME: u64 = 200;
 
-/// What was answered: revision, key, and value, or none where it was deleted.
+/// An answered change: revision, key, and value; `None` for a deletion.
 type Change = (u64, String, Option<String>);
 
-/// Sets and deletes keys of its own namespace until it is told to stop.
+/// Sets and deletes keys of its own namespace until `stop` is set.
 fn write(address: &str, writer: usize, stop: &AtomicBool, answered: &AtomicU64) -> Vec<Change> {
     let mut connection = Connection::to(address).unwrap();
     let mut changes = Vec::new();
@@ -44,14 +44,14 @@ fn write(address: &str, writer: usize, stop: &AtomicBool, answered: &AtomicU64) 
     changes
 }
 
-/// The revision up to which a backup goes, as it was said.
-fn revision_of(said: &str) -> u64 {
-    let (_, rest) = said.split_once("up to revision ").unwrap();
+/// Returns the revision of a backup, from the output.
+fn revision_of(output: &str) -> u64 {
+    let (_, rest) = output.split_once("up to revision ").unwrap();
     rest.split(',').next().unwrap().parse().unwrap()
 }
 
-/// What these changes come to.
-fn state_of<'a>(changes: impl Iterator<Item = &'a Change>) -> BTreeMap<String, (u64, String)> {
+/// Returns the state after these changes.
+fn state_after<'a>(changes: impl Iterator<Item = &'a Change>) -> BTreeMap<String, (u64, String)> {
     let mut state = BTreeMap::new();
     for (revision, key, value) in changes {
         match value {
@@ -62,7 +62,7 @@ fn state_of<'a>(changes: impl Iterator<Item = &'a Change>) -> BTreeMap<String, (
     state
 }
 
-/// The same, as a server tells it.
+/// Returns the state of a namespace on a server.
 fn state_at(server: &Server, namespace: &str) -> BTreeMap<String, (u64, String)> {
     let export = text_of(server, &format!("/export/{namespace}"));
     let records = export
@@ -85,21 +85,21 @@ fn a_backup_is_one_moment_of_a_busy_server() {
     fill(server.address(), "large", LARGE);
     let (stop, answered) = (AtomicBool::new(false), AtomicU64::new(0));
     let file = folder.path().join("file");
-    let (said, before, after, writers) = thread::scope(|scope| {
+    let (output, before, after, writers) = thread::scope(|scope| {
         let (stop, answered) = (&stop, &answered);
         let address = server.address();
         let writers =
             [0, 1, 2].map(|writer| scope.spawn(move || write(address, writer, stop, answered)));
-        until(answered, SOME);
+        wait_until(answered, SOME);
         let before = answered.load(Ordering::Relaxed);
-        let said = back_up(&data, &file);
+        let output = back_up(&data, &file);
         let after = answered.load(Ordering::Relaxed);
-        until(answered, after + SOME);
+        wait_until(answered, after + SOME);
         stop.store(true, Ordering::Relaxed);
         let writers = writers.map(|writer| writer.join().unwrap());
-        (said, before, after, writers)
+        (output, before, after, writers)
     });
-    let moment = revision_of(&said);
+    let moment = revision_of(&output);
     assert!(
         before <= moment,
         "{moment}: what was answered before {before} is missing"
@@ -116,23 +116,23 @@ fn a_backup_is_one_moment_of_a_busy_server() {
         let within = changes.iter().filter(|(revision, ..)| *revision <= moment);
         assert_eq!(
             state_at(&server, &namespace),
-            state_of(within.clone()),
+            state_after(within.clone()),
             "{namespace}"
         );
-        resume(&server, &namespace, within, moment);
+        assert_resumes(&server, &namespace, within, moment);
     }
     server.stop();
 }
 
-/// Waits until a revision was answered.
-fn until(answered: &AtomicU64, revision: u64) {
+/// Waits until a write with this revision is answered.
+fn wait_until(answered: &AtomicU64, revision: u64) {
     while answered.load(Ordering::Relaxed) < revision {
         thread::yield_now();
     }
 }
 
-/// Who watched the first server goes on at the restored one, and is told of what comes then.
-fn resume<'a>(
+/// Asserts that a watch of the first server resumes on the restored one.
+fn assert_resumes<'a>(
     server: &Server,
     namespace: &str,
     changes: impl Iterator<Item = &'a Change>,
@@ -143,17 +143,18 @@ fn resume<'a>(
     let answer = server.ask("POST", &format!("/kv/{namespace}/next"), b"new");
     let next: u64 = answer.headers["etag"].trim_matches('"').parse().unwrap();
     assert!(next > moment, "{next} is used again after {moment}");
-    let told = history(server, namespace, *since, next);
-    let told = told.lines().filter_map(|line| line.strip_prefix("id: "));
-    let told: Vec<u64> = told.map(|id| id.parse().unwrap()).collect();
+    let revisions = history(server, namespace, *since, next);
+    let revisions = revisions
+        .lines()
+        .filter_map(|line| line.strip_prefix("id: "));
+    let revisions: Vec<u64> = revisions.map(|id| id.parse().unwrap()).collect();
     let missed = changes.iter().map(|(revision, ..)| *revision);
     let mut missed: Vec<u64> = missed.filter(|revision| revision > since).collect();
     missed.push(next);
-    assert_eq!(told, missed, "{namespace} since {since}");
+    assert_eq!(revisions, missed, "{namespace} since {since}");
 }
 
-/// Writes of all that can be told apart: types, encodings, deadlines, settings, any bytes, what was deleted and
-/// dropped.
+/// Writes of everything that a backup keeps: types, encodings, expiry times, settings, any bytes, deletions and drops.
 const WRITES: [(&str, &str, &str, &str); 15] = [
     (
         "PUT",
@@ -191,8 +192,8 @@ const WRITES: [(&str, &str, &str, &str); 15] = [
         r#"{"ops":[{"op":"set","key":"t1","value":"1"},{"op":"set","key":"t2","value64":"AP8"}]}"#,
     ),
 ];
-/// All that a client can learn of what is stored.
-fn all_of(server: &Server) -> Vec<String> {
+/// Returns everything that a client can read.
+fn readable_state(server: &Server) -> Vec<String> {
     let plain = |path: &str| server.ask("GET", path, b"").plain().1.to_owned();
     let mut all = vec![exported(server), plain("/kv")];
     for namespace in json(&all[1])["namespaces"].as_array().unwrap() {
@@ -223,22 +224,22 @@ fn write_all(server: &Server) {
 #[test]
 fn a_restored_store_equals_the_original() {
     let folder = tempfile::tempdir().unwrap();
-    let place = |name: &str| folder.path().join(name);
-    let server = Server::start(&place("data"), &[]);
+    let path = |name: &str| folder.path().join(name);
+    let server = Server::start(&path("data"), &[]);
     write_all(&server);
-    let expected = all_of(&server);
+    let expected = readable_state(&server);
     let dropped = server.ask("GET", "/watch/dropped?since=1", b"").status;
-    back_up(&place("data"), &place("live"));
+    back_up(&path("data"), &path("live"));
     server.stop();
-    // Without a server too, which changes nothing.
-    let before = listing(&place("data"));
-    back_up(&place("data"), &place("offline"));
-    assert_eq!(listing(&place("data")), before);
+    // A backup without a server changes nothing in the directory.
+    let before = listing(&path("data"));
+    back_up(&path("data"), &path("offline"));
+    assert_eq!(listing(&path("data")), before);
     for name in ["live", "offline"] {
-        let again = place(&format!("{name}-again"));
-        restore(&place(name), &again);
+        let again = path(&format!("{name}-again"));
+        restore(&path(name), &again);
         let server = Server::start(&again, &[]);
-        let found = all_of(&server);
+        let found = readable_state(&server);
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(found, expected, "{name}");
         }
@@ -250,7 +251,7 @@ fn a_restored_store_equals_the_original() {
         );
         server.stop();
     }
-    well(&place("live-again"), ["verify"]);
+    succeed(&path("live-again"), ["verify"]);
 }
 
 #[test]
@@ -279,7 +280,7 @@ fn a_backup_can_be_piped() {
     assert_eq!(names(folder.path()), ["again", "data"]);
 }
 
-/// What there is in a folder.
+/// Returns the names of the files in a directory.
 pub(super) fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = std::fs::read_dir(folder)
         .unwrap()

@@ -1,11 +1,11 @@
-//! A store that went back in time reuses no revision, and its watchers are reset.
+//! A store of an earlier moment reuses no revision, and watchers of later ones are reset.
 
 use std::path::Path;
 
 use super::{back_up, restore};
 use crate::common::{Answer, Server};
 
-/// Asks with a header field; the answer up to its body.
+/// Sends a request with a header field; returns the head of the response.
 fn ask(server: &Server, method: &str, path: &str, field: &str) -> Answer {
     let mut connection = server.connect();
     let request =
@@ -18,7 +18,7 @@ fn revision(answer: &Answer) -> u64 {
     answer.headers["etag"].trim_matches('"').parse().unwrap()
 }
 
-/// Stores a value; its revision.
+/// Stores a value; returns its revision.
 #[track_caller]
 fn set(server: &Server, path: &str) -> u64 {
     let answer = server.ask("POST", path, b"value");
@@ -26,7 +26,7 @@ fn set(server: &Server, path: &str) -> u64 {
     revision(&answer)
 }
 
-/// Nothing that was seen of another history is of any use here.
+/// Asserts that a revision of another history matches nothing.
 #[track_caller]
 fn assert_of_another_history(server: &Server, seen: u64) {
     let since = format!("/watch/r?since={seen}");
@@ -92,18 +92,18 @@ fn a_restored_store_reuses_no_revision() {
             ask(&server, "GET", "/watch/r?since=9007199254740991", "").status,
             410
         );
-        // Who has seen no more than the backup goes on, and misses nothing.
+        // A watch from a revision of the backup resumes without a gap.
         for (since, first) in [(4, 5), (5, new[0])] {
             let mut connection = server.connect();
             let request = format!("GET /watch/r?since={since} HTTP/1.1\r\nHost: akvs\r\n\r\n");
             connection.send(request).unwrap();
             assert_eq!(connection.head().unwrap().status, 200);
-            let mut told = String::new();
-            while !told.contains(&format!("id: {}\n", new[3])) {
-                told += std::str::from_utf8(&connection.chunk().unwrap()).unwrap();
+            let mut events = String::new();
+            while !events.contains(&format!("id: {}\n", new[3])) {
+                events += std::str::from_utf8(&connection.chunk().unwrap()).unwrap();
             }
-            let id = told.lines().find_map(|line| line.strip_prefix("id: "));
-            assert_eq!(id, Some(&*first.to_string()), "{told}");
+            let id = events.lines().find_map(|line| line.strip_prefix("id: "));
+            assert_eq!(id, Some(&*first.to_string()), "{events}");
         }
         seen.extend(new);
         server.stop();

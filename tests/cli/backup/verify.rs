@@ -7,26 +7,26 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::{fill, listing, verb, well};
+use super::{fill, listing, succeed, verb};
 use crate::common::{Connection, Ran, Server, TIMEOUT};
 
-/// What takes a while to check.
+/// The number of large values, so that a verification takes a while.
 const LARGE: u64 = 12;
-/// So much is written while it is checked: a few times what the engine keeps in memory.
+/// The number of large values that are written during verifications: several times the engine's memory.
 const MEANWHILE: u64 = 50;
 
 fn start(data: &Path) -> Server {
     Server::start(data, &["--durability", "interval"])
 }
 
-/// A check that finds nothing.
+/// Asserts that a verification finds nothing.
 #[track_caller]
 fn assert_verifies(data: &Path) {
-    let told = well(data, ["verify"]);
-    let last = told.lines().last().unwrap();
+    let output = succeed(data, ["verify"]);
+    let last = output.lines().last().unwrap();
     assert!(
-        last.ends_with("rows: ok") && !told.contains("error"),
-        "{told}"
+        last.ends_with("rows: ok") && !output.contains("error"),
+        "{output}"
     );
 }
 
@@ -58,15 +58,15 @@ fn a_busy_server_verifies_without_errors() {
     assert_verifies(data);
 }
 
-/// Whether there are files of the engine besides its journal.
+/// Returns whether the engine has written table files.
 fn is_flushed(data: &Path) -> bool {
-    let told = well(data, ["verify"]);
-    let (before, _) = told.split_once(" files, ").unwrap();
+    let output = succeed(data, ["verify"]);
+    let (before, _) = output.split_once(" files, ").unwrap();
     let files = before.rsplit(' ').next().unwrap();
     files.parse::<u64>().unwrap() > 8
 }
 
-/// Stores large values until there is one.
+/// Stores large values until the engine has written table files.
 fn fill_files(server: &Server, data: &Path) {
     let mut rounds = 0..20;
     let is_done = rounds.any(|round| {
@@ -76,7 +76,7 @@ fn fill_files(server: &Server, data: &Path) {
     assert!(is_done, "the engine writes no file");
 }
 
-/// Writes and deletes small values until it is told to stop, and at least so many that some are under way at any time.
+/// Writes and deletes small values until `stop` is set.
 fn write(address: &str, stop: &AtomicBool) {
     let mut connection = Connection::to(address).unwrap();
     let mut number = 0;
@@ -90,13 +90,13 @@ fn write(address: &str, stop: &AtomicBool) {
     }
 }
 
-/// The files in which a byte is to be flipped: below the data folder, with the byte.
+/// Returns the files, relative to the data directory, and the position of the byte to flip in each.
 fn places(data: &Path) -> Vec<(PathBuf, usize)> {
     let mut places = Vec::new();
     for (path, bytes) in listing(data) {
         let Some(bytes) = bytes else { continue };
         let name = path.strip_prefix(data).unwrap().to_owned();
-        // The rest of a journal is zeros; some of its numbers have no checksum, but all values have.
+        // Flips a byte of a value: the end of a journal is zeros, and some of its numbers have no checksum.
         let at = match name.extension().is_some_and(|extension| extension == "jnl") {
             true => find(&bytes, b"find me in the journal"),
             false => bytes.len() / 2,
@@ -116,12 +116,12 @@ fn find(bytes: &[u8], text: &[u8]) -> usize {
 fn flip(path: &Path, at: usize) {
     let mut bytes = fs::read(path).unwrap();
     bytes[at] ^= 0x10;
-    // In place: a server that has it open sees it too.
+    // In place, so that a server that has the file open reads it too.
     let mut file = fs::OpenOptions::new().write(true).open(path).unwrap();
     file.write_all(&bytes).unwrap();
 }
 
-/// It was found, and nothing else was.
+/// Asserts that only this damage is found.
 #[track_caller]
 fn assert_found(ran: &Ran, name: &Path) {
     assert_eq!(ran.code, Some(1), "{}: {ran:?}", name.display());
@@ -132,8 +132,7 @@ fn assert_found(ran: &Ran, name: &Path) {
     let file = name.file_name().unwrap().to_str().unwrap();
     let shown = name.display().to_string();
     let is_named = wrong.iter().any(|line| {
-        // Where a journal breaks off, it is the store that lacks what it should have, and a table where its list of
-        // files does.
+        // A truncated journal is reported for the store, and a damaged list of files for the table.
         let is_of_whole = is_journal && line.contains(" store: the journal")
             || line.contains(&parent) && (file == "current" || line.contains(file));
         line.contains(&shown) || is_of_whole
@@ -171,11 +170,11 @@ fn a_flipped_byte_is_found_in_every_file() {
         flip(&path, *at);
         assert_found(&ran, name);
     }
-    // Damaged data is only read.
+    // A verification does not change damaged data.
     assert!(listing(data) == before);
     assert!(places.len() > 8, "{places:?}");
 
-    // The largest file is one of values or of a table.
+    // The largest file has values or a table.
     let size = |name: &PathBuf| fs::metadata(data.join(name)).unwrap().len();
     let kept = places
         .iter()
@@ -205,9 +204,9 @@ fn only_one_verification_runs_at_a_time() {
     first.read_line(&mut status).unwrap();
     assert!(status.starts_with("HTTP/1.1 200 "), "{status}");
     verb(data, ["verify"]).assert_refused(1, &["another verification is running"]);
-    let mut told = String::new();
-    first.read_to_string(&mut told).unwrap();
-    assert!(told.contains(r#"{"verified":{"#), "{told}");
+    let mut output = String::new();
+    first.read_to_string(&mut output).unwrap();
+    assert!(output.contains(r#"{"verified":{"#), "{output}");
     assert_verifies(data);
     server.stop();
 }

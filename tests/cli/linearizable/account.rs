@@ -1,8 +1,8 @@
-//! The account of a history that no order explains: as few of its operations as prove it, in the order of events.
+//! The counterexample of a history without an order: as few of its operations as prove it, in the order of events.
 //!
-//! Only what cannot have helped is left out: what came after the first wrong answer; what came before a moment from
-//! which it does not matter what came before (of that it tells how the key may have been); operations that changed
-//! nothing. Invariant: no order explains what remains, and so none explains the whole.
+//! It omits events that cannot matter: those after the first wrong answer; those before a moment from which only the
+//! state of the key matters, which it shows instead; operations that changed nothing. Invariant: no order explains the
+//! remaining events, and so none explains the history.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,36 +10,33 @@ use std::fmt::Write as _;
 use super::search::{Search, answer_to, explain_from};
 use crate::history::{Answer, Client, Event, OneKey, Operation};
 
-/// Tells what is wrong with events that no order explains.
+/// Describes a history that no order explains.
 pub(super) fn account(events: &[Event]) -> String {
     match smallest(events) {
-        Some((start, events)) => told(&start, &events),
+        Some((start, events)) => describe(&start, &events),
         None => "an order explains it".to_owned(),
     }
 }
 
-/// Few events, the last of which is a wrong answer if the key was one of these before.
+/// Returns the possible states before, and a few events, the last of which is a wrong answer.
 pub(super) fn smallest(events: &[Event]) -> Option<(BTreeSet<OneKey>, Vec<Event>)> {
     let mut start = BTreeSet::from([OneKey::NEW]);
-    // What is wrong here may be so only because of an answer that comes later.
+    // An answer may be wrong only because of a later one.
     let first = explain_from(&start, events).err()?;
     let is_wrong = |end: &usize| explain_from(&start, &events[..*end]).is_err();
     let end = (first + 1..=events.len()).find(is_wrong)?;
     let mut events = events[..end].to_vec();
-    // Without the reads that were under way there is more to cut off.
+    // Without concurrent reads a longer beginning can be omitted.
     for _ in 0..2 {
-        (start, events) = without_beginning(start, events);
-        events = without_needless(&start, events);
+        (start, events) = without_start(start, events);
+        events = without_unchanged(&start, events);
     }
     Some((start, events))
 }
 
-/// Cuts off what came before the wrong answer, the last of all, can be understood.
-fn without_beginning(
-    start: BTreeSet<OneKey>,
-    events: Vec<Event>,
-) -> (BTreeSet<OneKey>, Vec<Event>) {
-    let Some(latest) = latest_beginning(&start, &events) else {
+/// Omits the events before those that the wrong answer, the last of all, depends on.
+fn without_start(start: BTreeSet<OneKey>, events: Vec<Event>) -> (BTreeSet<OneKey>, Vec<Event>) {
+    let Some(latest) = latest_start(&start, &events) else {
         return (start, events);
     };
     let mut search = Search::new(&start);
@@ -54,9 +51,10 @@ fn without_beginning(
     }
 }
 
-/// Where the operation was sent that got the wrong answer, or the first one that was told what it says or should say.
-fn latest_beginning(start: &BTreeSet<OneKey>, events: &[Event]) -> Option<usize> {
-    let (Event::Answered(asker, wrong), before) = events.split_last()? else {
+/// Returns the position of the operation with the wrong answer, or of the earliest one that had the same or the newest
+/// revision.
+fn latest_start(start: &BTreeSet<OneKey>, events: &[Event]) -> Option<usize> {
+    let (Event::Answered(client, wrong), before) = events.split_last()? else {
         return None;
     };
     let mut search = Search::new(start);
@@ -64,7 +62,7 @@ fn latest_beginning(start: &BTreeSet<OneKey>, events: &[Event]) -> Option<usize>
         search.step(&events[at..]);
     }
     let newest = search.keys().into_iter().map(OneKey::revision).max();
-    let first_told = |revision: u64| {
+    let first_with = |revision: u64| {
         before
             .iter()
             .enumerate()
@@ -75,27 +73,26 @@ fn latest_beginning(start: &BTreeSet<OneKey>, events: &[Event]) -> Option<usize>
                 Event::Sent(..) | Event::Answered(..) | Event::Killed => None,
             })
     };
-    let told = wrong.revision().into_iter().chain(newest);
-    told.filter_map(first_told)
-        .chain(sent(*asker, events))
+    let revisions = wrong.revision().into_iter().chain(newest);
+    revisions
+        .filter_map(first_with)
+        .chain(sent(*client, events))
         .min()
 }
 
-/// Where this client has sent its newest operation.
+/// Returns the position of this client's newest operation.
 fn sent(client: Client, events: &[Event]) -> Option<usize> {
     let sent = |event: &Event| matches!(event, Event::Sent(other, _) if *other == client);
     events.iter().rposition(sent)
 }
 
-/// Leaves out operations that changed nothing, as long as what remains is still wrong.
-fn without_needless(start: &BTreeSet<OneKey>, mut events: Vec<Event>) -> Vec<Event> {
+/// Omits operations that changed nothing, as long as the remaining events have no order.
+fn without_unchanged(start: &BTreeSet<OneKey>, mut events: Vec<Event>) -> Vec<Event> {
     let mut at = events.len() - 1;
     while at > 0 {
         at -= 1;
         let first = match events[at] {
-            Event::Answered(client, answer) if answer.changed_nothing() => {
-                sent(client, &events[..at])
-            }
+            Event::Answered(client, answer) if answer.is_unchanged() => sent(client, &events[..at]),
             Event::Sent(client, Operation::Get) => {
                 let answer = answer_to(client, &events[at..]);
                 (answer == Answer::Unknown).then_some(at)
@@ -116,7 +113,7 @@ fn without_needless(start: &BTreeSet<OneKey>, mut events: Vec<Event>) -> Vec<Eve
     events
 }
 
-fn told(start: &BTreeSet<OneKey>, events: &[Event]) -> String {
+fn describe(start: &BTreeSet<OneKey>, events: &[Event]) -> String {
     let mut text = "no order explains the last of these answers\n".to_owned();
     let mut search = Search::new(start);
     let mut names = BTreeMap::new();
@@ -134,7 +131,7 @@ fn told(start: &BTreeSet<OneKey>, events: &[Event]) -> String {
                 writeln!(text, "  client {} sends   {operation}", name(*client))
             }
             Event::Answered(client, answer) => {
-                writeln!(text, "  client {} is told {answer}", name(*client))
+                writeln!(text, "  client {} receives {answer}", name(*client))
             }
             Event::Killed => writeln!(text, "  the server is killed"),
         };
@@ -154,7 +151,7 @@ mod tests {
     use crate::history::Condition;
 
     #[test]
-    fn it_tells_what_matters_and_nothing_else() {
+    fn only_relevant_events_are_described() {
         let get = |client| Event::Sent(client, Operation::Get);
         let set = |client, value| Event::Sent(client, Operation::Set(value, Condition::None));
         let found =
@@ -182,17 +179,17 @@ mod tests {
             get(14),
             found(14, 2, 8),
         ]);
-        let wanted = "no order explains the last of these answers
+        let expected = "no order explains the last of these answers
   before:  nothing since revision 0
   client 1 sends   set 1
-  client 1 is told done, at revision 7, there was none
+  client 1 receives done, at revision 7, there was none
   the server is killed
   client 2 sends   set 2
-  client 2 is told done, at revision 8, there was one
+  client 2 receives done, at revision 8, there was one
   client 3 sends   get
   by then: 2 at revision 8
-  client 3 is told 1 at revision 7
+  client 3 receives 1 at revision 7
 ";
-        assert_eq!(text, wanted);
+        assert_eq!(text, expected);
     }
 }

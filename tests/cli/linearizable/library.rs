@@ -1,8 +1,9 @@
-//! A second opinion: the same question, answered by stateright's tester.
+//! A second implementation of the check, by stateright's tester.
 //!
-//! It remembers nothing of what it tried and copies a history at each step, so that it can take for ever. It judges
-//! many short random histories, right and wrong ones, and the history of a real server in parts. Here a key is the set
-//! of what it may be: an operation that nobody was told of has happened or not, and the tester knows only one state.
+//! The tester keeps no memory of failed attempts and copies the history at each step, so that its time has no bound. It
+//! checks many short random histories, correct and incorrect, and parts of the history of a real server. The state is
+//! the set of possible states of the key, since the tester knows only one state: an operation without an answer may
+//! have been applied or not.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -13,8 +14,9 @@ use stateright::semantics::{ConsistencyTester, LinearizabilityTester, Sequential
 use super::search::answer_to;
 use crate::history::{Answer, Client, Event, OneKey, Operation};
 
-/// Whether there is an order, where the key was one of these before; none where that is not known after so many steps.
-pub(super) fn judge(start: &BTreeSet<OneKey>, events: &[Event], max_steps: u64) -> Option<bool> {
+/// Returns whether there is an order that starts in one of these states; `None` if that is unknown after this number of
+/// steps.
+pub(super) fn confirm(start: &BTreeSet<OneKey>, events: &[Event], max_steps: u64) -> Option<bool> {
     let left = Rc::new(Cell::new(max_steps));
     let mut tester = LinearizabilityTester::new(Possible {
         keys: start.clone(),
@@ -22,8 +24,8 @@ pub(super) fn judge(start: &BTreeSet<OneKey>, events: &[Event], max_steps: u64) 
     });
     let mut open: Vec<Client> = Vec::new();
     for (at, event) in events.iter().enumerate() {
-        let told = match *event {
-            // A read that nobody saw the answer of says nothing.
+        let accepted = match *event {
+            // A read without an answer has no effect.
             Event::Sent(client, Operation::Get)
                 if answer_to(client, &events[at..]) == Answer::Unknown =>
             {
@@ -31,7 +33,7 @@ pub(super) fn judge(start: &BTreeSet<OneKey>, events: &[Event], max_steps: u64) 
             }
             Event::Sent(client, operation) => {
                 open.push(client);
-                // It tries low numbers first: last what was there first, which an early death may have left open.
+                // The tester tries low numbers first: operations that a kill may have left open must be tried last.
                 tester.on_invoke(Client::MAX - client, operation)
             }
             Event::Answered(client, answer) => {
@@ -40,19 +42,19 @@ pub(super) fn judge(start: &BTreeSet<OneKey>, events: &[Event], max_steps: u64) 
             }
             Event::Killed => {
                 for client in open.drain(..) {
-                    let told = tester.on_return(Client::MAX - client, Answer::Unknown);
-                    assert!(told.is_ok(), "no history: {events:#?}");
+                    let accepted = tester.on_return(Client::MAX - client, Answer::Unknown);
+                    assert!(accepted.is_ok(), "no history: {events:#?}");
                 }
                 continue;
             }
         };
-        assert!(told.is_ok(), "no history: {events:#?}");
+        assert!(accepted.is_ok(), "no history: {events:#?}");
     }
     let explained = tester.is_consistent();
     (explained || left.get() > 0).then_some(explained)
 }
 
-/// One key, as all that it may be.
+/// The possible states of one key.
 #[derive(Clone)]
 struct Possible {
     keys: BTreeSet<OneKey>,
@@ -97,21 +99,21 @@ mod tests {
 
     const HISTORIES: u64 = 5_000;
 
-    /// A server with one key that makes mistakes, and what its clients see.
+    /// A server with one key that makes mistakes, and the history that its clients observe.
     struct Simulation {
         random: Rng,
         history: History,
         value: Option<i64>,
         revision: u64,
         entry_revision: u64,
-        /// What was there before the last change.
+        /// The value before the last change, and its revision.
         older: (Option<i64>, u64),
         next_client: Client,
-        /// One in so many answers is wrong.
+        /// One answer in this number is wrong.
         mistakes: u64,
     }
 
-    /// What a client waits for.
+    /// An operation in flight, with its answer once it was applied.
     type Waiting = (Client, Operation, Option<Answer>);
 
     impl Simulation {
@@ -147,7 +149,7 @@ mod tests {
                     }
                     6.. if !waiting.is_empty() => {
                         let one = self.random.usize(0..waiting.len());
-                        self.go_on(&mut waiting, one);
+                        self.advance(&mut waiting, one);
                     }
                     _ => {}
                 }
@@ -155,8 +157,8 @@ mod tests {
             self.history
         }
 
-        /// One operation is done, or its answer gets to its client, or gets lost.
-        fn go_on(&mut self, waiting: &mut Vec<Waiting>, one: usize) {
+        /// Applies an operation, or delivers or loses its answer.
+        fn advance(&mut self, waiting: &mut Vec<Waiting>, one: usize) {
             let (client, operation, done) = waiting[one];
             match done {
                 None => waiting[one].2 = Some(self.answer(operation)),
@@ -177,7 +179,7 @@ mod tests {
                 (3, _) => Condition::Exists,
                 _ => Condition::None,
             };
-            // Few values, so that it is not easy to see which write was read.
+            // Few different values, so that it is not obvious which write was read.
             let value = self.random.i64(1..3);
             match self.random.u32(0..4) {
                 0 => Operation::Get,
@@ -193,14 +195,14 @@ mod tests {
             if wrong && self.random.bool() {
                 (self.value, self.entry_revision) = self.older;
             }
-            let answer = self.right_answer(operation);
+            let answer = self.correct_answer(operation);
             if wrong && self.random.bool() {
                 (self.value, self.revision, self.entry_revision) = before;
             }
             answer
         }
 
-        fn right_answer(&mut self, operation: Operation) -> Answer {
+        fn correct_answer(&mut self, operation: Operation) -> Answer {
             let existed = self.value.is_some();
             let revision = self.entry_revision;
             let (condition, value) = match operation {
@@ -247,14 +249,14 @@ mod tests {
             let history = Simulation::new(seed).run();
             let events = history.events();
             let explained = explain(events).is_ok();
-            let judged = judge(&start, events, u64::MAX);
-            assert_eq!(Some(explained), judged, "{seed}: {events:#?}");
+            let confirmed = confirm(&start, events, u64::MAX);
+            assert_eq!(Some(explained), confirmed, "{seed}: {events:#?}");
             right += u64::from(explained);
             let smallest = smallest(events);
             assert_eq!(smallest.is_some(), !explained, "{seed}: {events:#?}");
             if let Some((start, fewer)) = smallest {
                 assert!(explain_from(&start, &fewer).is_err(), "{seed}: {events:#?}");
-                assert_eq!(judge(&start, &fewer, u64::MAX), Some(false));
+                assert_eq!(confirm(&start, &fewer, u64::MAX), Some(false));
             }
         }
         println!("{right} of {HISTORIES} random histories were right");

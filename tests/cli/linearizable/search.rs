@@ -1,56 +1,55 @@
-//! The search for an order that explains what was seen of one key (linearizability).
+//! The search for an order that explains the history of one key (linearizability).
 //!
-//! It goes along the events and keeps everything that may be the case by then: how the key may be, together with which
-//! of the open operations have happened. An operation is supposed to have happened only once an answer needs it, or
-//! where it changes nothing; what was not answered when the server was killed has happened by then, or never. That is
-//! the search of Wing and Gong with Lowe's memory of what was tried, in breadth: as no two equal suppositions are kept,
-//! there is no bound on its steps and no verdict but yes or no. Invariant: there is an order as long as one supposition
-//! is left.
+//! It processes the events in order and keeps all possible states: the state of the key, and which of the open
+//! operations have been applied. An operation is assumed to be applied only when an answer requires it, or if it
+//! changes nothing; operations that are open at a kill were applied before, or never will be. This is the search of
+//! Wing and Gong with Lowe's memoization, breadth first: since equal states are kept once, it needs no bound on its
+//! steps and always decides. Invariant: there is an order as long as one state is left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::history::{Answer, Client, Event, OneKey, Operation};
 
-/// The point that the search has reached.
+/// The state of the search after some events.
 pub(super) struct Search {
-    /// What has been sent and not answered, with the answer that will come.
+    /// The operations in flight, with the answers that they will receive.
     open: BTreeMap<Client, (Operation, Answer)>,
     possible: BTreeSet<Possible>,
-    most: usize,
+    max_states: usize,
 }
 
-/// What may be the case.
+/// A possible state.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Possible {
     key: OneKey,
-    /// Whose open operations have happened.
+    /// The clients whose open operations have been applied.
     done: BTreeSet<Client>,
 }
 
-/// The first answer that no order explains, as its place among the events; else how much had to be kept at most.
+/// Returns the maximum number of states that were kept, or the position of the first answer that no order explains.
 pub(super) fn explain(events: &[Event]) -> Result<usize, usize> {
     explain_from(&BTreeSet::from([OneKey::NEW]), events)
 }
 
-/// The same, where the key was one of these before.
+/// Does the same from these states of the key.
 pub(super) fn explain_from(start: &BTreeSet<OneKey>, events: &[Event]) -> Result<usize, usize> {
     let mut search = Search::new(start);
     match (0..events.len()).find(|at| !search.step(&events[*at..])) {
         Some(at) => Err(at),
-        None => Ok(search.most),
+        None => Ok(search.max_states),
     }
 }
 
-/// Cuts events that some order explains into parts of at least so many, where nothing is under way; with how the key
-/// may be before each.
-pub(super) fn parts(events: &[Event], least: usize) -> Vec<(BTreeSet<OneKey>, &[Event])> {
+/// Splits events that have an order at moments without operations in flight into parts of a minimum length, with the
+/// possible states of the key before each.
+pub(super) fn parts(events: &[Event], min_events: usize) -> Vec<(BTreeSet<OneKey>, &[Event])> {
     let mut start = BTreeSet::from([OneKey::NEW]);
     let mut search = Search::new(&start);
     let (mut parts, mut from) = (Vec::new(), 0);
     for at in 0..events.len() {
         search.step(&events[at..]);
         let is_last = at + 1 == events.len();
-        if is_last || search.is_settled() && at + 1 - from >= least {
+        if is_last || search.is_settled() && at + 1 - from >= min_events {
             parts.push((
                 std::mem::replace(&mut start, search.keys()),
                 &events[from..=at],
@@ -70,17 +69,17 @@ impl Search {
         Search {
             open: BTreeMap::new(),
             possible: start.iter().map(possible).collect(),
-            most: 0,
+            max_states: 0,
         }
     }
 
-    /// How the key may be.
+    /// Returns the possible states of the key.
     pub(super) fn keys(&self) -> BTreeSet<OneKey> {
         self.possible.iter().map(|possible| possible.key).collect()
     }
 
-    /// What the rest can begin with, if it is the same whatever was the case: how the key may be, and what else is to
-    /// be sent because it is still under way.
+    /// Returns a start for the remaining events that is independent of the order so far: the states of the key, and the
+    /// operations that are still in flight. `None` if it depends on the order.
     pub(super) fn cut(&self) -> Option<(BTreeSet<OneKey>, Vec<Event>)> {
         let done = &self.possible.first()?.done;
         let same = self.possible.iter().all(|possible| possible.done == *done);
@@ -91,12 +90,12 @@ impl Search {
         (same && done.iter().all(is_over)).then(|| (self.keys(), open.collect()))
     }
 
-    /// Whether nothing is under way, so that nothing but the key matters for what follows.
+    /// Returns whether no operation is in flight, so that only the state of the key matters for later events.
     pub(super) fn is_settled(&self) -> bool {
         self.open.is_empty()
     }
 
-    /// Goes on by the first of these events; whether there still is an order.
+    /// Processes the first of these events; returns whether there still is an order.
     pub(super) fn step(&mut self, events: &[Event]) -> bool {
         let possible = std::mem::take(&mut self.possible);
         self.possible = match events[0] {
@@ -124,11 +123,11 @@ impl Search {
                 over.collect()
             }
         };
-        self.most = self.most.max(self.possible.len());
+        self.max_states = self.max_states.max(self.possible.len());
         !self.possible.is_empty()
     }
 
-    /// All that may be the case after some of the open operations; none after the one that is wanted.
+    /// Returns all states after some of the open operations, up to the operation of this client.
     fn reach(&self, from: BTreeSet<Possible>, wanted: Option<Client>) -> BTreeSet<Possible> {
         let mut todo: Vec<Possible> = from.iter().cloned().collect();
         let mut reached = from;
@@ -143,7 +142,7 @@ impl Search {
                 let Some(key) = possible.key.after(*operation, *answer) else {
                     continue;
                 };
-                // Whether it happened matters to nobody.
+                // Such an operation has no effect.
                 if *answer == Answer::Unknown && key == possible.key {
                     continue;
                 }
@@ -158,11 +157,11 @@ impl Search {
         reached
     }
 
-    /// Lets everything happen that can and changes nothing: an order in which it happens later explains no more.
+    /// Applies all open operations that change nothing: an order in which they come later explains no more.
     fn settled(&self, mut possible: Possible) -> Possible {
         for (client, (operation, answer)) in &self.open {
-            let told = *answer != Answer::Unknown;
-            if told && possible.key.after(*operation, *answer) == Some(possible.key) {
+            let is_answered = *answer != Answer::Unknown;
+            if is_answered && possible.key.after(*operation, *answer) == Some(possible.key) {
                 possible.done.insert(*client);
             }
         }
@@ -174,7 +173,7 @@ fn is_unknown(sent: &(Operation, Answer)) -> bool {
     sent.1 == Answer::Unknown
 }
 
-/// The answer that this client gets next.
+/// Returns the next answer of this client.
 pub(super) fn answer_to(client: Client, events: &[Event]) -> Answer {
     for event in events {
         match *event {
@@ -208,7 +207,7 @@ mod tests {
         })
     }
 
-    /// Each in turn, by a client of its own; what has no answer stays open.
+    /// Checks operations one after the other, each of another client; one without an answer stays open.
     fn one_by_one(operations: &[(Operation, Option<Answer>)]) -> Result<usize, usize> {
         let mut events = Vec::new();
         for (client, (operation, answer)) in (0..).zip(operations) {
@@ -244,12 +243,17 @@ mod tests {
     #[test]
     fn an_open_write_does_not_come_after_the_kill() {
         let get = |client| Event::Sent(client, Operation::Get);
-        let told = Event::Answered;
+        let answered = Event::Answered;
         let killed = [Event::Sent(1, SET_1), Event::Killed, get(2)];
         let then = |events: &[Event]| explain(&[&killed, events].concat());
-        then(&[told(2, FOUND_1), get(3), told(3, FOUND_1)]).unwrap();
-        then(&[told(2, Answer::Missing), get(3), told(3, Answer::Missing)]).unwrap();
-        then(&[told(2, Answer::Missing), get(3), told(3, FOUND_1)]).unwrap_err();
+        then(&[answered(2, FOUND_1), get(3), answered(3, FOUND_1)]).unwrap();
+        then(&[
+            answered(2, Answer::Missing),
+            get(3),
+            answered(3, Answer::Missing),
+        ])
+        .unwrap();
+        then(&[answered(2, Answer::Missing), get(3), answered(3, FOUND_1)]).unwrap_err();
     }
 
     #[test]
@@ -268,8 +272,8 @@ mod tests {
         explain(&[&writes[..], &answers(found(2, 10), found(1, 11))].concat()).unwrap();
         let back = [&writes[..], &answers(one, two), &answers(two, one)].concat();
         assert_eq!(explain(&back), Err(9));
-        let told = Event::Answered(1, done(true, 11).unwrap());
-        let wrong = [&writes[..], &answers(one, two), &[told]].concat();
+        let late = Event::Answered(1, done(true, 11).unwrap());
+        let wrong = [&writes[..], &answers(one, two), &[late]].concat();
         explain(&wrong).unwrap_err();
     }
 
@@ -295,11 +299,11 @@ mod tests {
         let between = (DELETE, None);
         one_by_one(&[(SET_1, done(false, 9)), (SET_2, None), seen, between]).unwrap();
         one_by_one(&[first, (SET_2, None), (SET_1, done(true, 12))]).unwrap();
-        let gone = (Operation::Get, Some(Answer::Missing));
-        let anew = (SET_1, done(false, 12));
-        one_by_one(&[first, between, gone, anew]).unwrap();
+        let missing = (Operation::Get, Some(Answer::Missing));
+        let recreated = (SET_1, done(false, 12));
+        one_by_one(&[first, between, missing, recreated]).unwrap();
         let too_soon = (SET_1, done(false, 11));
-        one_by_one(&[first, between, gone, too_soon]).unwrap_err();
+        one_by_one(&[first, between, missing, too_soon]).unwrap_err();
     }
 
     #[test]
@@ -342,7 +346,7 @@ mod tests {
         operations.extend([seen(3, 21)]);
         assert!(one_by_one(&operations).is_err());
         operations.truncate(11);
-        // Four more were added, which takes four revisions.
+        // Four additions have taken four revisions.
         operations.push(seen(63, 8));
         assert!(one_by_one(&operations).is_err());
     }

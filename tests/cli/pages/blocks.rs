@@ -1,6 +1,6 @@
 //! The code blocks of a page, for the tests that run them.
 
-/// Those in one language; there is at least one.
+/// Returns the blocks in one language; there is at least one.
 pub(crate) fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     let fence = format!("```{language}\n");
     let blocks: Vec<&str> = page

@@ -3,11 +3,11 @@
 //! How output is compared:
 //!
 //! - Line by line; `…` in a line stands for any text.
-//! - A line with a JSON object is compared as JSON, the order of members aside. A member that is `"…"` may have any
-//!   value; an object that ends with `,…}` may have further members.
-//! - Where the first line is the status line of an answer, each field below it must be among the answer's fields, in
-//!   any order; what follows the empty line is the content.
-//! - A command that begins with `curl -N` does not end by itself: it is ended once the lines have come.
+//! - A line with a JSON object is compared as JSON, without the order of members. A member `"…"` may have any value; an
+//!   object that ends with `,…}` may have further members.
+//! - If the first line is a status line, each field below it must be among the answer's fields, in any order; the
+//!   content follows the empty line.
+//! - A command that begins with `curl -N` does not end by itself: it is killed after the last line of its example.
 
 use std::env;
 use std::ffi::OsString;
@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use super::blocks::blocks;
 use crate::common::{TIMEOUT, program, run};
 
-/// A command, and the lines that it prints.
+/// A command and its output.
 #[derive(Debug)]
 pub(crate) struct Example {
     pub(crate) command: String,
@@ -30,7 +30,7 @@ pub(crate) struct Example {
 }
 
 impl Example {
-    /// Reads those of a page, in their order.
+    /// Reads the examples of a page, in order.
     pub(crate) fn read(page: &str) -> Vec<Example> {
         blocks(page, "console")
             .into_iter()
@@ -48,7 +48,7 @@ impl Example {
                 continue;
             };
             let mut command = command.to_owned();
-            while goes_on(&command) {
+            while continues(&command) {
                 command.push('\n');
                 command.push_str(lines.next().expect("a line that goes on"));
             }
@@ -58,7 +58,7 @@ impl Example {
             });
         }
         for example in &mut examples {
-            // An empty line that only parts an example from the next.
+            // An empty line separates examples.
             while example.output.last().is_some_and(String::is_empty) {
                 example.output.pop();
             }
@@ -67,12 +67,12 @@ impl Example {
     }
 }
 
-/// Whether a command has a further line: it ends with a backslash, or within a quoted text.
-fn goes_on(command: &str) -> bool {
+/// Returns whether the command continues on the next line: it ends with a backslash or within quotes.
+fn continues(command: &str) -> bool {
     command.ends_with('\\') || !command.matches('\'').count().is_multiple_of(2)
 }
 
-/// A folder in which examples run, where `akvs` is the program just built.
+/// A directory for examples, with `akvs` in the PATH.
 pub(crate) struct Folder(TempDir);
 
 impl Folder {
@@ -80,12 +80,12 @@ impl Folder {
         Folder(tempfile::tempdir().unwrap())
     }
 
-    /// The data folder of the server.
+    /// Returns the data directory of the server.
     pub(crate) fn data(&self) -> PathBuf {
         self.0.path().join("data")
     }
 
-    /// Runs an example with these texts replaced; the error says how its output differs.
+    /// Runs an example with these replacements; the error shows how its output differs.
     pub(crate) fn run(&self, example: &Example, replaced: &[(&str, &str)]) -> Result<(), String> {
         let command = replaced
             .iter()
@@ -106,7 +106,7 @@ impl Folder {
             .map_err(|why| format!("{command}\n{why}\nIt printed:\n{printed}"))
     }
 
-    /// What a command prints that does not end, up to the last line of its example.
+    /// Returns the output of a command that does not end, up to the last line of its example.
     fn follow(&self, command: &str, example: &Example) -> String {
         let mut shell = self.shell();
         shell.args(["-c", &format!("exec {command}")]);
@@ -146,19 +146,19 @@ impl Folder {
             .current_dir(&self.0)
             .env("PATH", path)
             .env("AKVS_DATA_DIR", self.data())
-            // Neither a proxy nor a ~/.curlrc may change what is seen.
+            // Proxies and ~/.curlrc must not change the output.
             .env("NO_PROXY", "*")
             .env("CURL_HOME", self.0.path());
         shell
     }
 }
 
-/// How many whole lines there are.
+/// Returns the number of complete lines.
 fn lines(text: &[u8]) -> usize {
     text.iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// Compares what a page says with what was printed; the error names the first difference.
+/// Compares the expected output with the printed one; the error names the first difference.
 fn compare(expected: &[String], printed: &str) -> Result<(), String> {
     let mut actual: Vec<&str> = printed.lines().collect();
     let mut expected = expected;
@@ -205,7 +205,7 @@ fn matches_line(expected: &str, actual: &str) -> bool {
     before(expected) == before(actual) && matches_json(&one, &other)
 }
 
-/// The JSON object with which a line ends.
+/// Returns the JSON object at the end of a line.
 fn object(line: &str) -> Option<Value> {
     let text = line.get(line.find('{')?..)?;
     let text = text
@@ -240,7 +240,7 @@ fn matches_json(expected: &Value, actual: &Value) -> bool {
     }
 }
 
-/// Whether a text is the other one, where `…` stands for anything.
+/// Returns whether a text matches, where `…` stands for any text.
 fn matches(expected: &str, actual: &str) -> bool {
     let mut parts = expected.split('…');
     let Some(mut rest) = actual.strip_prefix(parts.next().unwrap_or_default()) else {

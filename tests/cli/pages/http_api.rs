@@ -1,8 +1,8 @@
 //! The page of the HTTP API: its examples run, and it names everything that the server describes.
 //!
-//! An example is a line of a `console` block that begins with `$ `, up to the lines that it prints. The examples run in
-//! their order, in one folder, against one new server. How the output is compared, [`examples`] says. Without curl on
-//! the machine the examples are skipped, with a line that says so.
+//! An example is a line of a `console` block that begins with `$ `, with its output. The examples run in order, in one
+//! directory, against one new server; [`examples`] compares the output. If curl is not installed, they are skipped with
+//! a message.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -28,7 +28,7 @@ fn the_examples_print_the_output_of_the_page() {
             panic!("{difference}");
         }
         if example.command.starts_with("akvs token") {
-            // From here on the server knows the tokens.
+            // The next example needs the tokens.
             server.wait_for("loaded ");
         }
     }
@@ -85,7 +85,7 @@ fn the_table_of_codes_has_each_with_its_status() {
     assert_eq!(codes, rows, "rows of codes that the server does not have");
 }
 
-/// Whether a line is `| code | status |` with whatever follows.
+/// Returns whether a line is a row `| code | status | …`.
 fn is_row_of_a_code(line: &str) -> bool {
     let mut cells = line.split(" | ");
     let code = cells.next().and_then(|cell| cell.strip_prefix("| `"));
@@ -93,7 +93,7 @@ fn is_row_of_a_code(line: &str) -> bool {
     code.is_some() && status.is_some_and(|status| status >= 400)
 }
 
-/// What the server says of itself.
+/// Returns the server's /openapi.json.
 fn description() -> Value {
     let folder = Folder::new();
     let server = Server::start(&folder.data(), &[]);
@@ -102,7 +102,7 @@ fn description() -> Value {
     serde_json::from_slice(&answer.body).unwrap()
 }
 
-/// The names of the parameters that stand in one of these places.
+/// Returns the names of the parameters in these places.
 fn named(parameters: &Value, places: &[&str]) -> Vec<String> {
     let all = parameters.as_array().into_iter().flatten();
     let wanted = all.filter(|one| places.contains(&one["in"].as_str().unwrap()));

@@ -1,4 +1,4 @@
-//! What the pages point at: links to other pages and their headings, paths of the repository, and the table of crates.
+//! The references of the pages: links to pages and headings, paths of the repository, and the table of crates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ impl Page {
         paths.into_iter().map(read).collect()
     }
 
-    /// The texts in backquotes that are a path, as far as their form tells.
+    /// Returns the texts in backquotes that look like paths.
     fn paths(&self) -> impl Iterator<Item = &str> {
         let outside_blocks = self.text.split("```").step_by(2);
         let quoted = outside_blocks.flat_map(|text| text.split('`').skip(1).step_by(2));
@@ -69,7 +69,7 @@ fn every_path_of_the_architecture_page_exists() {
     assert!(paths > 80, "{paths} paths");
 }
 
-/// A path of another page may be one of a release, a system or a user. One that begins with a folder of the repository
+/// On other pages a path may be of a release, a system or a user. A path that begins with a directory of the repository
 /// must exist, unless a build creates it.
 #[test]
 fn every_path_into_the_repository_exists() {
@@ -112,7 +112,7 @@ fn every_link_leads_to_a_page_and_its_heading() {
     assert!(links > 60, "{links} links");
 }
 
-/// The anchor of a heading; empty for any other line.
+/// Returns the anchor of a heading; empty for any other line.
 fn anchor(line: &str) -> String {
     let Some(heading) = line.strip_prefix('#') else {
         return String::new();

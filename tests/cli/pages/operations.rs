@@ -1,8 +1,7 @@
 //! The operations page: its commands run, and the names in it exist.
 //!
-//! Owns how a line of the page becomes a check: `akvs` is the binary just built, on a data folder and a port of its
-//! own; a line must succeed, and print what its comment promises. Blocks that are not marked `sh` are not run. Without
-//! curl on the machine its line is skipped, in so many words.
+//! A line of an `sh` block must succeed and print what its comment says; `akvs` is the tested program, with its own
+//! data directory and port. If curl is not installed, its line is skipped with a message.
 
 use std::env;
 use std::ffi::OsString;
@@ -18,7 +17,7 @@ const ADDRESS: &str = "localhost:8080";
 
 #[test]
 fn the_commands_print_the_output_of_the_page() {
-    let hand = Hand {
+    let shell = PageShell {
         folder: tempfile::tempdir().unwrap(),
     };
     let has_curl = Command::new("curl").arg("--version").output().is_ok();
@@ -33,11 +32,11 @@ fn the_commands_print_the_output_of_the_page() {
             Some(address) => command.replace(ADDRESS, address),
             None => command.to_owned(),
         };
-        let ran = run(hand.shell().args(["-c", &command]));
+        let ran = run(shell.shell().args(["-c", &command]));
         assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
         if !comment.is_empty() {
-            let promise = comment.strip_prefix("prints: ").expect(line);
-            assert!(ran.stdout.contains(promise), "{line}: {ran:?}");
+            let expected = comment.strip_prefix("prints: ").expect(line);
+            assert!(ran.stdout.contains(expected), "{line}: {ran:?}");
         }
         let listens = ran.stdout.split_once("http://");
         address = address.or(listens.map(|(_, rest)| rest.lines().next().unwrap().to_owned()));
@@ -45,12 +44,12 @@ fn the_commands_print_the_output_of_the_page() {
     assert!(address.is_some(), "no server was started");
 }
 
-/// A shell in a folder of its own, in which `akvs` is the program.
-struct Hand {
+/// A shell in a temporary directory, with `akvs` in the PATH.
+struct PageShell {
     folder: tempfile::TempDir,
 }
 
-impl Hand {
+impl PageShell {
     fn shell(&self) -> Command {
         let program_folder = Path::new(env!("CARGO_BIN_EXE_akvs")).parent().unwrap();
         let mut path = OsString::from(program_folder);
@@ -60,7 +59,7 @@ impl Hand {
         shell
             .current_dir(&self.folder)
             .env("PATH", path)
-            // No proxy stands between.
+            // Proxies must not be used.
             .env("NO_PROXY", "*")
             .env("AKVS_DATA_DIR", self.folder.path().join("data"))
             .env("AKVS_HTTP__LISTEN", "127.0.0.1:0");
@@ -68,9 +67,9 @@ impl Hand {
     }
 }
 
-impl Drop for Hand {
+impl Drop for PageShell {
     fn drop(&mut self) {
-        // Where a line failed, servers may be left in the background; where none did, there are none.
+        // After a failed line a server may still run.
         for stop in ["akvs stop", "akvs stop --data-dir drill"] {
             _ = self.shell().args(["-c", stop]).output();
         }
@@ -158,7 +157,7 @@ fn the_quoted_log_lines_exist() {
     assert!(checked > 6);
 }
 
-/// What stands in backquotes within a line of text.
+/// Returns the texts in backquotes outside of code blocks.
 fn code() -> impl Iterator<Item = &'static str> {
     let texts = PAGE.split("```").step_by(2);
     texts.flat_map(|text| text.split('`').skip(1).step_by(2))

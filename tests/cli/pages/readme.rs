@@ -1,9 +1,7 @@
 //! The README: its commands and code run as they are written.
 //!
-//! Owns how a line of the README becomes a check: `cargo run` is the binary just built, at a port of its own; a curl
-//! line must give the answer that its comment promises; the Rust lines are in this file too, so that they compile and
-//! run. Nothing else of the API is tested here. Without curl on the machine its lines are skipped, with a line that
-//! says so.
+//! `cargo run` is the tested program with its own port; a curl line must return what its comment says; the Rust code is
+//! also in this file, so that it is compiled and run. If curl is not installed, its lines are skipped with a message.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +10,7 @@ use super::blocks::blocks;
 use crate::common::Server;
 
 const README: &str = include_str!("../../../README.md");
-/// What stands for the program.
+/// The commands that stand for the program.
 const OURS: &str = "cargo run -q -- ";
 const ADDRESS: &str = "localhost:8080";
 
@@ -26,7 +24,7 @@ fn the_commands_print_the_output_of_the_readme() {
     let mut server = None;
     let mut answers = 0;
     let mut token = String::new();
-    let mut hand = Hand::on(data.path());
+    let mut shell = PageShell::on(data.path());
     for line in blocks(README, "sh").iter().flat_map(|block| block.lines()) {
         let (command, comment) = line.split_once(" #").unwrap_or((line, ""));
         match command.trim() {
@@ -39,7 +37,7 @@ fn the_commands_print_the_output_of_the_readme() {
             }
             verb if verb.starts_with(OURS) => {
                 let verb = verb.trim_start_matches(OURS);
-                hand.does(verb, comment);
+                shell.run(verb, comment);
                 match verb {
                     "stop" => drop(server.take().map(Server::wait)),
                     "restore monday.akvs --data-dir copy" => {
@@ -52,18 +50,18 @@ fn the_commands_print_the_output_of_the_readme() {
                 let running = server
                     .as_ref()
                     .expect("`cargo run` stands before the first curl");
-                let promise = Promise::parse(comment);
-                let answer = hand.asks(&curl.replace(ADDRESS, running.address()), &token);
-                promise.check(&answer, line);
+                let expected = Expected::parse(comment);
+                let answer = shell.curl(&curl.replace(ADDRESS, running.address()), &token);
+                expected.check(&answer, line);
                 answers += 1;
                 if answer.status == 201 {
-                    // Not even `kill -9` takes away what a 201 was said of.
+                    // Even `kill -9` loses no acknowledged write.
                     server.take().into_iter().for_each(Server::kill);
                     server = Some(Server::start(data.path(), &[]));
                 }
             }
             other => {
-                let ran = crate::common::run(hand.shell().args(["-c", other]));
+                let ran = crate::common::run(shell.shell().args(["-c", other]));
                 assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
             }
         }
@@ -71,33 +69,33 @@ fn the_commands_print_the_output_of_the_readme() {
     assert_eq!(answers, 11, "there are eleven curl lines");
 }
 
-/// The program as the README has it typed, on the server of a data folder.
-struct Hand<'a> {
+/// A shell for the README's commands, with the data directory of a server.
+struct PageShell<'a> {
     data: &'a Path,
     folder: tempfile::TempDir,
 }
 
-impl Hand<'_> {
-    fn on(data: &Path) -> Hand<'_> {
-        Hand {
+impl PageShell<'_> {
+    fn on(data: &Path) -> PageShell<'_> {
+        PageShell {
             data,
             folder: tempfile::tempdir().unwrap(),
         }
     }
 
-    /// Does a line, which prints what its comment promises.
+    /// Runs a command of the program, which must print what its comment says.
     #[track_caller]
-    fn does(&mut self, verb: &str, comment: &str) {
-        let promise = comment.trim().strip_prefix("prints: ").expect(comment);
+    fn run(&mut self, verb: &str, comment: &str) {
+        let expected = comment.trim().strip_prefix("prints: ").expect(comment);
         let ran = crate::common::run(self.command().args(shlex::split(verb).unwrap()));
         assert_eq!(ran.code, Some(0), "{verb}: {ran:?}");
-        assert!(ran.stdout.contains(promise), "{verb}: {ran:?}");
+        assert!(ran.stdout.contains(expected), "{verb}: {ran:?}");
     }
 
-    /// Does a curl line, in the folder of all lines, with the token that the shell has.
-    fn asks(&self, curl: &str, token: &str) -> Answer {
+    /// Runs a curl line, with the token in the environment.
+    fn curl(&self, curl: &str, token: &str) -> Answer {
         let arguments = curl.strip_prefix("curl ").expect("a curl line");
-        // Neither a proxy nor a ~/.curlrc of the person who runs the test may change what is seen.
+        // Proxies and ~/.curlrc must not change the answer.
         let line = format!("curl -q -sS -i --noproxy '*' {arguments}");
         let ran = crate::common::run(self.shell().args(["-c", &line]).env("TOKEN", token));
         assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
@@ -120,14 +118,14 @@ impl Hand<'_> {
     }
 }
 
-impl Drop for Hand<'_> {
+impl Drop for PageShell<'_> {
     fn drop(&mut self) {
-        // Where a line failed, a server may be left in the background; where none did, there is none.
+        // After a failed line a server may still run.
         _ = crate::common::run(self.command().arg("stop"));
     }
 }
 
-/// What a verb prints, of a server that keeps its data in this folder.
+/// Returns the output of a verb on a data directory.
 fn print(verb: &str, data: &Path) -> String {
     let mut command = crate::common::akvs();
     command.args(verb.split(' ')).arg("--data-dir").arg(data);
@@ -167,28 +165,28 @@ fn the_rust_lines_are_those_of_the_readme() {
     let readme = blocks(README, "rust")
         .concat()
         .replace(&format!("\"http://{ADDRESS}\""), "url");
-    // The width of a line is rustfmt's to choose, and the README's is not indented: only the words must agree.
+    // rustfmt chooses the lines, and the README has no indentation: only the code must be equal.
     let words = |text: &str| text.split_whitespace().collect::<String>();
     assert_eq!(words(ours), words(&readme));
     assert_eq!(readme.lines().count(), 6);
 }
 
-/// What the comment after a curl line promises.
-struct Promise {
+/// The expected answer, from the comment after a curl line.
+struct Expected {
     status: u16,
-    /// None where nothing is promised of it.
+    /// `None` if the comment has no body.
     body: Option<String>,
 }
 
-impl Promise {
-    fn parse(comment: &str) -> Promise {
+impl Expected {
+    fn parse(comment: &str) -> Expected {
         let (status, body) = match comment.split_once(", body: ") {
             Some((status, body)) => (status, Some(body.to_owned())),
             None => (comment, None),
         };
         let status = status.trim().parse();
-        Promise {
-            status: status.expect("a promise: # status, body: …"),
+        Expected {
+            status: status.expect("a expected: # status, body: …"),
             body,
         }
     }
@@ -201,7 +199,7 @@ impl Promise {
     }
 }
 
-/// What a curl line got.
+/// The answer of a curl line.
 struct Answer {
     status: u16,
     body: String,
