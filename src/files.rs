@@ -20,8 +20,8 @@ pub(crate) fn to_append(path: &Path) -> Result<PathBuf, String> {
     };
     if !found.is_symlink() {
         // Root may append to the file of a service.
-        let is_mine = is_trusted(&found) || rustix::process::geteuid().is_root();
-        return if is_mine {
+        let is_permitted = is_trusted(&found) || rustix::process::geteuid().is_root();
+        return if is_permitted {
             Ok(path.to_owned())
         } else {
             Err(format!("it belongs to another user ({})", found.uid()))
@@ -34,8 +34,8 @@ pub(crate) fn to_append(path: &Path) -> Result<PathBuf, String> {
         ));
     }
     let target = path.canonicalize().map_err(cannot)?;
-    let target_is_mine = is_trusted(&fs::metadata(&target).map_err(cannot)?);
-    if target_is_mine || rustix::process::geteuid().is_root() {
+    let is_target_trusted = is_trusted(&fs::metadata(&target).map_err(cannot)?);
+    if is_target_trusted || rustix::process::geteuid().is_root() {
         Ok(target)
     } else {
         Err("it is a symbolic link to a file of another user".into())

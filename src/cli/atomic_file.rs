@@ -249,7 +249,7 @@ mod tests {
             (b"new".to_vec(), 0o600)
         );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        // One that is not ended leaves nothing.
+        // A file that is not committed leaves nothing.
         drop(AtomicFile::create(&path, true).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -288,7 +288,7 @@ mod tests {
             fs::remove_file(&path).unwrap();
         }
         assert_eq!(fs::read(&elsewhere).unwrap(), b"precious");
-        // What comes there meanwhile stays too.
+        // A file that another process creates meanwhile stays too.
         let mut file = AtomicFile::create(&path, false).unwrap();
         file.write_all(b"new").unwrap();
         fs::write(&path, "other").unwrap();

@@ -7,14 +7,13 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::time::SystemTime;
 
-use akvs_api::base64url;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
 use super::{SettingsArgs, time};
 use crate::clock::now;
 use crate::credentials;
-use crate::credentials::{Line, Secret, TokenFile};
+use crate::credentials::{Secret, TokenFile, TokenRecord};
 use crate::error::CliError;
 use crate::escape;
 use crate::output;
@@ -83,13 +82,13 @@ pub(crate) fn run(verb: &Verb) -> Result<(), CliError> {
 fn create(new: &New) -> Result<(), CliError> {
     let path = path(&new.settings)?;
     let mut file = TokenFile::open(Path::new(&path))?;
-    if file.lines().iter().any(|line| line.name == new.name) {
+    if file.records().iter().any(|record| record.name == new.name) {
         let name = &new.name;
         return Err(CliError::failed(format!(
             "token {name:?} already exists; remove it first with `akvs token rm {name}`"
         )));
     }
-    let is_first = file.lines().is_empty();
+    let is_first = file.records().is_empty();
     let secret = Secret::new()?;
     let mut rights = new.rights.clone();
     rights.dedup();
@@ -97,7 +96,7 @@ fn create(new: &New) -> Result<(), CliError> {
     let expires = expires
         .transpose()
         .map_err(|error| CliError::failed(format!("cannot format the expiry: {error}")))?;
-    file.add(Line {
+    file.add(TokenRecord {
         name: new.name.clone(),
         sha256: hex::encode(secret.sha256()),
         rights,
@@ -120,13 +119,14 @@ fn create(new: &New) -> Result<(), CliError> {
 
 fn list(flags: &SettingsArgs) -> Result<(), CliError> {
     let path = path(flags)?;
-    let lines = credentials::token_lines(Path::new(&path))?;
-    if lines.is_empty() && io::stdout().is_terminal() {
+    let records = credentials::token_records(Path::new(&path))?;
+    if records.is_empty() && io::stdout().is_terminal() {
         output::note(&format!("no tokens in {path}"));
         return Ok(());
     }
     let head = ["NAME", "RIGHTS", "NAMESPACES", "KEYS", "EXPIRES"].map(str::to_owned);
-    let rows: Vec<[String; 5]> = std::iter::once(head).chain(lines.iter().map(row)).collect();
+    let rows = records.iter().map(row);
+    let rows: Vec<[String; 5]> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or_default()
@@ -145,16 +145,14 @@ fn list(flags: &SettingsArgs) -> Result<(), CliError> {
     output::print(&text)
 }
 
-fn row(line: &Line) -> [String; 5] {
-    let bytes = line.key_prefix64.as_deref().map(|text| {
-        let bytes = base64url::decode(text).unwrap_or_default();
-        format!("{}*", bytes.escape_ascii())
-    });
-    let text = line.key_prefix.as_deref();
-    let keys = text
-        .map(|text| format!("{}*", escape::text(text)))
-        .or(bytes);
-    let expires = line.expires.map(|time| {
+fn row(record: &TokenRecord) -> [String; 5] {
+    // A record with an invalid prefix was refused before.
+    let prefix = record.key_prefix().unwrap_or_default();
+    let keys = match std::str::from_utf8(&prefix) {
+        Ok(text) => format!("{}*", escape::text(text)),
+        Err(_) => format!("{}*", prefix.escape_ascii()),
+    };
+    let expires = record.expires.map(|time| {
         let text = time.to_string();
         let is_past = credentials::parse_time(&text).is_ok_and(|time| time <= now());
         if is_past {
@@ -164,10 +162,10 @@ fn row(line: &Line) -> [String; 5] {
         }
     });
     [
-        escape::text(&line.name).into_owned(),
-        line.rights.join(","),
-        escape::text(&line.namespaces.join(",")).into_owned(),
-        keys.unwrap_or_else(|| "*".into()),
+        escape::text(&record.name).into_owned(),
+        record.rights.join(","),
+        escape::text(&record.namespaces.join(",")).into_owned(),
+        keys,
         expires.unwrap_or_else(|| "never".into()),
     ]
 }
@@ -181,7 +179,7 @@ fn remove_token(remove: &Remove) -> Result<(), CliError> {
             remove.name
         )));
     }
-    let is_last = file.lines().is_empty();
+    let is_last = file.records().is_empty();
     file.save()?;
     if is_last {
         output::note(

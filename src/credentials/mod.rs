@@ -20,4 +20,4 @@ use tokens::read as tokens;
 pub(crate) use load::Credentials;
 pub(crate) use reload::Reloader;
 pub(crate) use secret::Secret;
-pub(crate) use tokens::{Line, TokenFile, lines as token_lines, parse_time, time_text};
+pub(crate) use tokens::{TokenFile, TokenRecord, parse_time, records as token_records, time_text};

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use akvs_api::base64url;
+use akvs_api::text::{self, PairError};
 use akvs_http::{Right, Token, Tokens};
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
@@ -27,13 +27,13 @@ const HEAD: &str = "\
 #[serde(deny_unknown_fields)]
 struct Document {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    token: Vec<Line>,
+    token: Vec<TokenRecord>,
 }
 
 /// A token in the file.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Line {
+pub(crate) struct TokenRecord {
     pub(crate) name: String,
     /// Hexadecimal.
     pub(crate) sha256: String,
@@ -48,7 +48,21 @@ pub(crate) struct Line {
     pub(crate) expires: Option<Datetime>,
 }
 
-impl Line {
+impl TokenRecord {
+    /// Returns the key prefix; empty if there is none.
+    pub(crate) fn key_prefix(&self) -> Result<Vec<u8>, String> {
+        let prefix = text::read_pair(self.key_prefix.as_deref(), self.key_prefix64.as_deref());
+        prefix.map(Option::unwrap_or_default).map_err(|error| {
+            match error {
+                PairError::Both => "expected only one of key_prefix and key_prefix64",
+                PairError::Malformed(_) => {
+                    "invalid key_prefix64: expected base64url without padding"
+                }
+            }
+            .to_owned()
+        })
+    }
+
     fn token(&self) -> Result<Token, String> {
         let mut sha256 = [0; 32];
         hex::decode_to_slice(&self.sha256, &mut sha256)
@@ -57,23 +71,13 @@ impl Line {
             Right::parse(text)
                 .ok_or_else(|| format!("unknown right {text:?}: expected read, write or admin"))
         });
-        let key_prefix = match (&self.key_prefix, &self.key_prefix64) {
-            (Some(_), Some(_)) => {
-                return Err("expected only one of key_prefix and key_prefix64".into());
-            }
-            (Some(text), None) => text.clone().into_bytes(),
-            (None, Some(text)) => base64url::decode(text).map_err(|_| {
-                "invalid key_prefix64: expected base64url without padding".to_owned()
-            })?,
-            (None, None) => Vec::new(),
-        };
         let expires = self.expires.map(|time| parse_time(&time.to_string()));
         Ok(Token {
             name: self.name.clone(),
             sha256,
             rights: rights.collect::<Result<_, String>>()?,
             namespaces: self.namespaces.clone(),
-            key_prefix: key_prefix.into(),
+            key_prefix: self.key_prefix()?.into(),
             expires: expires.transpose()?,
         })
     }
@@ -81,11 +85,11 @@ impl Line {
 
 /// Parses a time in UTC: RFC 3339, or a date, which means its first moment.
 pub(crate) fn parse_time(text: &str) -> Result<SystemTime, String> {
-    let whole = match text.len() {
+    let time = match text.len() {
         10 => format!("{text}T00:00:00Z"),
         _ => text.to_owned(),
     };
-    humantime::parse_rfc3339(&whole).map_err(|_| {
+    humantime::parse_rfc3339(&time).map_err(|_| {
         format!("invalid time {text:?}: expected UTC, such as 2030-01-31 or 2030-01-31T12:00:00Z")
     })
 }
@@ -96,7 +100,7 @@ pub(crate) fn time_text(time: SystemTime) -> String {
 }
 
 /// Reads the tokens of a file as they are written; none if there is no file.
-pub(crate) fn lines(path: &Path) -> Result<Vec<Line>, CliError> {
+pub(crate) fn records(path: &Path) -> Result<Vec<TokenRecord>, CliError> {
     let document = document(path)?;
     checked(path, &document)?;
     Ok(document.token)
@@ -128,9 +132,9 @@ fn document(path: &Path) -> Result<Document, CliError> {
 
 fn checked(path: &Path, document: &Document) -> Result<Tokens, CliError> {
     let refused = |why: String| CliError::config(format!("auth.tokens: {}: {why}", path.display()));
-    let tokens = document.token.iter().map(|line| {
-        let token = line.token();
-        token.map_err(|why| refused(format!("token {:?}: {why}", line.name)))
+    let tokens = document.token.iter().map(|record| {
+        let token = record.token();
+        token.map_err(|why| refused(format!("token {:?}: {why}", record.name)))
     });
     let tokens = tokens.collect::<Result<_, CliError>>()?;
     Tokens::new(tokens).map_err(|error| refused(error.to_string()))
@@ -168,19 +172,19 @@ impl TokenFile {
     }
 
     /// Returns the tokens.
-    pub(crate) fn lines(&self) -> &[Line] {
+    pub(crate) fn records(&self) -> &[TokenRecord] {
         &self.document.token
     }
 
     /// Adds a token.
-    pub(crate) fn add(&mut self, line: Line) {
-        self.document.token.push(line);
+    pub(crate) fn add(&mut self, record: TokenRecord) {
+        self.document.token.push(record);
     }
 
     /// Removes a token by its name. Returns true if it existed.
     pub(crate) fn remove(&mut self, name: &str) -> bool {
         let before = self.document.token.len();
-        self.document.token.retain(|line| line.name != name);
+        self.document.token.retain(|record| record.name != name);
         self.document.token.len() < before
     }
 
@@ -230,8 +234,8 @@ impl TokenFile {
 mod tests {
     use super::*;
 
-    fn line(name: &str) -> Line {
-        Line {
+    fn record(name: &str) -> TokenRecord {
+        TokenRecord {
             name: name.into(),
             sha256: hex::encode(Token::hash(name)),
             rights: vec!["read".into(), "write".into()],
@@ -248,17 +252,17 @@ mod tests {
         let path = folder.path().join("new/tokens.toml");
         assert!(read(&path).unwrap().is_empty());
         let mut file = TokenFile::open(&path).unwrap();
-        file.add(line("one"));
-        file.add(Line {
+        file.add(record("one"));
+        file.add(TokenRecord {
             key_prefix: None,
             key_prefix64: Some("_w".into()),
             expires: None,
-            ..line("two")
+            ..record("two")
         });
         file.save().unwrap();
         assert_eq!(read(&path).unwrap().len(), 2);
         let mut file = TokenFile::open(&path).unwrap();
-        assert_eq!(file.lines()[0], line("one"));
+        assert_eq!(file.records()[0], record("one"));
         assert!(file.remove("one") && !file.remove("one"));
         file.save().unwrap();
         let text = fs::read_to_string(&path).unwrap();

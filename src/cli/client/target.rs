@@ -32,7 +32,7 @@ pub(crate) struct Target {
 /// A client, and the connection that keeps the path of its socket valid.
 pub(crate) struct Connected {
     pub(crate) client: Client,
-    _owner: Option<ControlClient>,
+    _control: Option<ControlClient>,
 }
 
 impl Target {
@@ -59,7 +59,7 @@ impl Target {
         }
         Ok(Connected {
             client: builder.build().map_err(CliError::config)?,
-            _owner: server,
+            _control: server,
         })
     }
 
