@@ -1,4 +1,4 @@
-"""What schemathesis cannot know: how the body of an import is written, and which bodies are right."""
+"""Bodies of imports for schemathesis, which knows neither their media type nor their checksum."""
 
 import hashlib
 import json
@@ -22,32 +22,32 @@ def line(members: dict) -> bytes:
     return json.dumps(members, ensure_ascii=False).encode() + b"\n"
 
 
-def ended(text: bytes, records: int) -> bytes:
+def with_end(text: bytes, records: int) -> bytes:
     digest = hashlib.sha256(text).hexdigest()
     return text + line({"end": True, "count": records, "sha256": digest})
 
 
-def of_one(name: str, records: list) -> bytes:
+def export_of_one(name: str, records: list) -> bytes:
     first = line({"akvs": 1, "namespace": name, "revision": 7})
-    return ended(first + b"".join(map(line, records)), len(records))
+    return with_end(first + b"".join(map(line, records)), len(records))
 
 
-def of_all(namespaces: dict) -> bytes:
+def export_of_all(namespaces: dict) -> bytes:
     text = line({"akvs": 1, "namespaces": len(namespaces), "revision": 7})
     for name, records in namespaces.items():
         text += line({"namespace": name, "revision": 7, "settings": {}})
         text += b"".join(map(line, records))
-    return ended(text, sum(map(len, namespaces.values())))
+    return with_end(text, sum(map(len, namespaces.values())))
 
 
 LISTS = st.lists(RECORDS, max_size=5)
-EXPORTS = st.builds(of_one, NAMES, LISTS) | st.builds(of_all, st.dictionaries(NAMES, LISTS, max_size=3))
-# Some are cut off, and some are no exports at all.
+EXPORTS = st.builds(export_of_one, NAMES, LISTS) | st.builds(export_of_all, st.dictionaries(NAMES, LISTS, max_size=3))
+# Some are truncated, and some are not exports.
 BODIES = EXPORTS | st.builds(lambda text, cut: text[: cut % len(text)], EXPORTS, st.integers(0, 1000)) | st.binary()
 
 schemathesis.openapi.media_type(NDJSON, BODIES)
 
 
 @schemathesis.serializer(NDJSON)
-def as_it_is(ctx, value):
+def unchanged(ctx, value):
     return value if isinstance(value, bytes) else json.dumps(value).encode()

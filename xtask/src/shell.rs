@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_announced_as_one_would_type_it() {
+    fn a_command_is_printed_as_in_a_shell() {
         let mut command = Command::new("/opt/bin/cargo");
         command
             .args(["doc", "--no-deps"])
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_stay_outside() {
+    fn settings_are_not_passed_on() {
         for setting in ["AKVS_CONFIG", "AKVS_HTTP__LISTEN", "RUST_LOG"] {
             assert!(is_setting(setting), "{setting}");
         }

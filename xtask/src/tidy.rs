@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn build_output_is_not_looked_at() {
+    fn build_output_is_ignored() {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in [
             (".gitignore", "/target\n"),

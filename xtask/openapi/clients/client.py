@@ -27,16 +27,16 @@ from akvs_client.models import (
 )
 from akvs_client.types import File
 
-# One for each schema; there were 1,199 when each response had some of its own.
-MOST_MODELS = 60
+# One model for each schema: responses share theirs.
+MAX_MODELS = 60
 NAMESPACE = "python clients/ü"
 KEY = "a key/with a slash"
 VALUE = bytes(range(256))
 
 models = list(Path(akvs_client.__file__).parent.glob("models/*.py"))
-assert len(models) < MOST_MODELS, f"{len(models)} files of models"
+assert len(models) < MAX_MODELS, f"{len(models)} files of models"
 
-# An answer that the document does not tell of is an error here.
+# An answer that the document does not describe is an error.
 client = Client(base_url=sys.argv[1], raise_on_unexpected_status=True)
 at = {"client": client, "namespace": NAMESPACE}
 
@@ -45,7 +45,7 @@ def file(value: bytes) -> File:
     return File(payload=BytesIO(value))
 
 
-# Nothing is there yet: a 404 is an answer like others.
+# The key does not exist yet: 404 is a described answer.
 missing = get_value.sync_detailed(key=KEY, **at)
 assert (missing.status_code, missing.parsed) == (404, "Not Found"), missing
 assert list_keys.sync_detailed(**at).status_code == 404
@@ -100,7 +100,7 @@ assert transact.sync(body=touch, **at).results[0].existed
 items = get_many.sync(body=Keys(keys=["new", KeyName(key64="c3Vt"), "none"]), **at).items
 assert [item and item.value for item in items] == ["v", "42", None], items
 
-# What is exported can be imported.
+# An export can be imported.
 lines = export.sync(**at).payload.read()
 assert lines.count(b"\n") == 4, lines
 assert delete_value.sync(key="new", **at) == "OK"

@@ -13,11 +13,11 @@ function assert(holds: boolean, shown: unknown): asserts holds {
   if (!holds) throw new Error(JSON.stringify(shown));
 }
 
-// Nothing is there yet.
+// The key does not exist yet.
 const missing = await client.GET("/kv/{namespace}/{key}", { params: { path: { ...path, key: KEY } }, parseAs: "text" });
 assert(missing.response.status === 404 && missing.error === "Not Found", missing);
 
-// Values. The client sends JSON where it is not told otherwise.
+// Values. By default the client sends JSON.
 const asItIs = { bodySerializer: (body: unknown) => body as string, parseAs: "text" } as const;
 const stored = await client.POST("/kv/{namespace}/{key}", {
   params: { path: { ...path, key: KEY }, header: { "If-None-Match": "*" } },
@@ -81,14 +81,14 @@ const many = await client.POST("/get/{namespace}", { params: { path }, body: { k
 const values = many.data?.items.map((one) => one?.value ?? null);
 assert(JSON.stringify(values) === '["v","42",null]', many);
 
-// An operation that is none is found before it is sent.
+// The compiler rejects unknown operations.
 // @ts-expect-error
 const wrong: components["schemas"]["Operation"] = { op: "push", key: "k" };
 // @ts-expect-error
 const unknown: components["schemas"]["Check"] = { key: "k", absent: true, revison: 7 };
 void [wrong, unknown];
 
-// What is exported can be imported.
+// An export can be imported.
 const lines = await client.GET("/export/{namespace}", { params: { path }, parseAs: "text" });
 assert(lines.data?.split("\n").length === 5, lines);
 const report = await client.POST("/import/{namespace}", {

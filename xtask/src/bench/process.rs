@@ -29,7 +29,7 @@ impl Process {
     }
 
     /// Returns the maximum memory that it had.
-    pub(super) fn most_kb(&self) -> Result<u64> {
+    pub(super) fn max_kb(&self) -> Result<u64> {
         self.status_kb("VmHWM:")
     }
 
@@ -103,13 +103,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_that_says_it_counts() {
+    fn the_first_matching_line_counts() {
         let output = "starting\nready 7\nready 8\n".as_bytes();
         assert_eq!(await_line(output, number).unwrap(), 7);
     }
 
     #[test]
-    fn a_server_that_ends_unready_is_quoted() {
+    fn the_output_of_a_failed_start_is_quoted() {
         let error = await_line("no room\n".as_bytes(), number).unwrap_err();
         assert!(error.to_string().ends_with("\nno room\n"), "{error}");
     }

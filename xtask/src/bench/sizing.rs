@@ -254,8 +254,8 @@ fn stop(mut server: Server) -> Result {
 
 /// Returns the memory of a server.
 fn memory(server: &Server) -> Result<String> {
-    let (now, most) = (server.process.resident_kb()?, server.process.most_kb()?);
-    Ok(format!("{} MiB, at most {}", now / 1024, most / 1024))
+    let (now, max) = (server.process.resident_kb()?, server.process.max_kb()?);
+    Ok(format!("{} MiB, at most {}", now / 1024, max / 1024))
 }
 
 /// Returns the disk space of a folder.
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_folder_takes_is_all_that_is_below_it() {
+    fn disk_space_includes_subdirectories() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("below")).unwrap();
         fs::write(folder.path().join("below/file"), vec![1; 3 << 20]).unwrap();

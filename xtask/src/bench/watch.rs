@@ -18,7 +18,7 @@ use crate::shell::Result;
 const WATCHERS: usize = 10_000;
 const ROUNDS: usize = 20;
 /// The maximum time of each wait.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECTIONS: (&str, &str) = ("AKVS_LIMITS__MAX_CONNECTIONS", "12000");
 
 /// Measures and prints.
@@ -49,14 +49,14 @@ pub(super) fn allow_many_files() -> Result {
 
 /// The changes that the watchers received.
 #[derive(Default)]
-struct Heard {
+struct Received {
     ready: AtomicUsize,
     events: AtomicUsize,
     changed: Notify,
 }
 
 async fn measure(server: &Server, keyed: bool) -> Result {
-    let heard = Arc::new(Heard::default());
+    let received = Arc::new(Received::default());
     let mut writer = TcpStream::connect(&server.address).await?;
     writer.set_nodelay(true)?;
     post(&mut writer, "k0").await?;
@@ -67,12 +67,12 @@ async fn measure(server: &Server, keyed: bool) -> Result {
             false => String::new(),
         };
         let stream = TcpStream::connect(&server.address).await?;
-        tokio::spawn(listen(stream, query, Arc::clone(&heard)));
+        tokio::spawn(listen(stream, query, Arc::clone(&received)));
         if number % 100 == 99 {
-            heard.wait(&heard.ready, number + 1).await?;
+            received.wait(&received.ready, number + 1).await?;
         }
     }
-    heard.wait(&heard.ready, WATCHERS).await?;
+    received.wait(&received.ready, WATCHERS).await?;
     let resident = server.process.resident_mb()? - before;
     println!(
         "  each takes {:.1} KB of the server's memory",
@@ -85,7 +85,9 @@ async fn measure(server: &Server, keyed: bool) -> Result {
         let start = now();
         post(&mut writer, "k7").await?;
         answered.push(start.elapsed());
-        heard.wait(&heard.events, (round + 1) * reached).await?;
+        received
+            .wait(&received.events, (round + 1) * reached)
+            .await?;
         all.push(start.elapsed());
     }
     let cpu = (server.process.cpu_us()? - cpu) / (ROUNDS * reached) as f64;
@@ -102,27 +104,27 @@ async fn measure(server: &Server, keyed: bool) -> Result {
     Ok(())
 }
 
-impl Heard {
-    async fn wait(&self, count: &AtomicUsize, wanted: usize) -> Result {
+impl Received {
+    async fn wait(&self, count: &AtomicUsize, expected: usize) -> Result {
         let reached = async {
             loop {
                 let changed = self.changed.notified();
-                if count.load(Ordering::Relaxed) >= wanted {
+                if count.load(Ordering::Relaxed) >= expected {
                     return;
                 }
                 changed.await;
             }
         };
-        let waited = tokio::time::timeout(PATIENCE, reached).await;
+        let waited = tokio::time::timeout(TIMEOUT, reached).await;
         waited.map_err(|_| {
             let count = count.load(Ordering::Relaxed);
-            format!("{count} of {wanted} after {} s", PATIENCE.as_secs()).into()
+            format!("{count} of {expected} after {} s", TIMEOUT.as_secs()).into()
         })
     }
 }
 
 /// Runs one watcher, which counts the changes that it receives.
-async fn listen(mut stream: TcpStream, query: String, heard: Arc<Heard>) {
+async fn listen(mut stream: TcpStream, query: String, received: Arc<Received>) {
     let request = format!("GET /watch/bench{query} HTTP/1.1\r\nhost: bench\r\n\r\n");
     if stream.write_all(request.as_bytes()).await.is_err() {
         return;
@@ -131,11 +133,11 @@ async fn listen(mut stream: TcpStream, query: String, heard: Arc<Heard>) {
     while let Ok(length @ 1..) = stream.read(&mut buffer).await {
         let text = String::from_utf8_lossy(&buffer[..length]);
         if text.contains(": revision") {
-            heard.ready.fetch_add(1, Ordering::Relaxed);
+            received.ready.fetch_add(1, Ordering::Relaxed);
         }
         let events = text.matches("event: set").count();
-        heard.events.fetch_add(events, Ordering::Relaxed);
-        heard.changed.notify_waiters();
+        received.events.fetch_add(events, Ordering::Relaxed);
+        received.changed.notify_waiters();
     }
 }
 

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_disk_is_not_asked_for_too_much() {
+    fn a_slow_disk_gets_few_requests() {
         assert_eq!(warm_requests(1), 200);
         assert_eq!(warm_requests(256), 20_000);
     }

@@ -96,7 +96,7 @@ fn figures(output: &str, cpu_us: f64) -> Result<Figures> {
         .map(str::parse)
         .collect::<std::result::Result<_, _>>()?;
     let [requests, us, p50, p99, failed] = figures[..] else {
-        return Err("wrk printed other figures than asked for".into());
+        return Err("wrk printed unexpected figures".into());
     };
     if failed > 0.0 || requests == 0.0 {
         return Err(format!("{failed} of {requests} requests failed").into());

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crate_with_other_features_is_told() {
+    fn a_crate_with_other_features_is_reported() {
         let all = "a v1.0.0 default,std\nb v1.0.0 \nc v1.0.0 x\n";
         let same = "a v1.0.0 default,std\nb v1.0.0  (*)\na v1.0.0 default,std (*)\n";
         assert_eq!(compiled_twice(all, same), []);

@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_crates_have_their_place() {
+    fn external_crates_have_listed_users() {
         let dependency = "[dependencies]\nfjall = \"3\"\n";
         assert_eq!(violations(&[("akvs-core", dependency)]), [""; 0]);
         let found = violations(&[("akvs-http", dependency)]);
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_crate_takes_its_place() {
+    fn a_crate_without_a_layer_is_reported() {
         let found = violations(&[("akvs-new", "")]);
         assert_eq!(found.len(), 1);
         assert!(
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_takes_the_lints() {
+    fn a_crate_inherits_the_lints() {
         let found = violations(&[("akvs-core", "")]);
         assert_eq!(found, [""; 0]);
         let found = violations(&[("akvs-core", "[lints.rust]\nmissing_docs = \"warn\"\n")]);
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_shows_what_is_banned() {
+    fn a_banned_dependency_is_found_in_the_tree() {
         let tree = "akvs-core v0.1.0 (here)\nbytes v1.0.0\ntokio-util v1.0.0 (*)\n";
         assert_eq!(in_tree(&["akvs-core"], &["tokio"], tree).len(), 1);
         assert_eq!(in_tree(&["akvs-core"], &["fjall"], tree), []);

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn of_code_it_is_the_documentation_and_the_literals() {
+    fn prose_of_code_is_documentation_and_literals() {
         let text = "//! One.\n\n/// Two.\nfn name() {\n    // No.\n    f(\"three\\n\n four\", 'x', 5);\n}\n#[cfg(test)]\nmod tests {\n    const A: &str = \"no\";\n}\n";
         let found = prose("a/src/b.rs", text);
         let lines: Vec<usize> = found.iter().map(|(line, _)| *line).collect();

@@ -75,8 +75,8 @@ const api = (() => {
     return found && bytes.compare(keyOf(found), bytes.ofBase64(key64)) === 0 ? found : null;
   }
 
-  const prefixOf = (told) => (told.key_prefix64 === undefined ? bytes.ofText(told.key_prefix) : bytes.ofBase64(told.key_prefix64));
-  const keyOf = (told) => (told.key64 === undefined ? bytes.ofText(told.key) : bytes.ofBase64(told.key64));
+  const prefixOf = (source) => (source.key_prefix64 === undefined ? bytes.ofText(source.key_prefix) : bytes.ofBase64(source.key_prefix64));
+  const keyOf = (source) => (source.key64 === undefined ? bytes.ofText(source.key) : bytes.ofBase64(source.key64));
 
   // Creates a namespace, or replaces its settings.
   const configure = (namespace, settings) => send("PUT", `/kv/${part(namespace)}`, { body: settings });

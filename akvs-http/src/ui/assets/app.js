@@ -43,7 +43,7 @@
   async function tellServer() {
     const { version, commit, engine, durability } = await api.version();
     const built = commit === "unknown" ? "" : ` (${commit.slice(0, 12)})`;
-    const parts = [`${version}${built}`, `engine ${engine}`, `durability ${durability}`, rights.tell()];
+    const parts = [`${version}${built}`, `engine ${engine}`, `durability ${durability}`, rights.describe()];
     $("server").textContent = parts.filter(Boolean).join(" · ");
   }
 
@@ -69,12 +69,12 @@
       token.set(typed.trim());
       await start();
     } else {
-      frame.say("Invalid token.", "A token has letters, digits and punctuation, without spaces.");
+      frame.notify("Invalid token.", "A token has letters, digits and punctuation, without spaces.");
     }
   }
 
   frame.hooks.unauthorized = (error) => {
-    frame.say(`${error.status} ${error.title}.`, error.message);
+    frame.notify(`${error.status} ${error.title}.`, error.message);
     // Not awaited: the refused request has ended.
     askToken(`${error.message}. ${KEPT}`);
   };

@@ -103,8 +103,8 @@ const entry = (() => {
       ["Modified", frame.time(item.modified)],
       ["Expires", item.expires ? frame.time(item.expires) : "never"],
     ];
-    const told = rows.filter(([, value]) => value);
-    return told.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
+    const present = rows.filter(([, value]) => value);
+    return present.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
   }
 
   function note(text) {
@@ -245,7 +245,7 @@ const entry = (() => {
     } catch (error) {
       if (error.status !== 412 && error.status !== 404) throw error;
       await read();
-      frame.say("The key was changed meanwhile.", "Nothing was done. This is its current state.");
+      frame.notify("The key was changed meanwhile.", "Nothing was done. This is its current state.");
       return;
     }
     await read();

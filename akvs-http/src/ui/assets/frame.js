@@ -17,7 +17,7 @@ const frame = (() => {
     return text ? make("time", { dateTime: text, title: text }, format.time(text)) : "";
   }
 
-  function say(title, text = "") {
+  function notify(title, text = "") {
     $("notice-title").textContent = title;
     $("notice-text").textContent = text;
     $("notice").hidden = false;
@@ -30,11 +30,11 @@ const frame = (() => {
   // Called when the server needs a token; `app.js` sets it.
   const hooks = { unauthorized: async () => {} };
 
-  function tell(error) {
+  function showError(error) {
     if (error.status === 401) return hooks.unauthorized(error);
     if (!(error instanceof Problem)) console.error(error);
     const status = error.status ? `${error.status} ${error.title}.` : `${error.title ?? "Request failed"}.`;
-    say(status, error.title === error.message ? "" : error.message);
+    notify(status, error.title === error.message ? "" : error.message);
     return undefined;
   }
 
@@ -43,7 +43,7 @@ const frame = (() => {
     try {
       await work();
     } catch (error) {
-      await tell(error);
+      await showError(error);
     }
   }
 
@@ -118,5 +118,5 @@ const frame = (() => {
     hush();
     refocus($("notice-close"));
   });
-  return { $, make, time, say, tell, attempt, run, refocus, onClick, onSubmit, ask, hooks };
+  return { $, make, time, notify, showError, attempt, run, refocus, onClick, onSubmit, ask, hooks };
 })();

@@ -116,12 +116,12 @@ const keys = (() => {
       $("keys-live").textContent = STATES[state];
       // The server no longer keeps the missed changes: the list is read again.
       if (error?.status === 410) frame.attempt(reload);
-      else if (error) frame.tell(error);
+      else if (error) frame.showError(error);
     };
     const onChanges = (changes) => {
       if (mine === watching) take(changes);
     };
-    api.follow(namespace, { prefix64, since, signal: mine.signal, onChanges, onState }).catch(frame.tell);
+    api.follow(namespace, { prefix64, since, signal: mine.signal, onChanges, onState }).catch(frame.showError);
   }
 
   function take(changes) {
@@ -135,7 +135,7 @@ const keys = (() => {
         exists = false;
         empty();
         entry.dropped();
-        frame.say("The namespace was dropped.");
+        frame.notify("The namespace was dropped.");
       }
       if (words[kind]) {
         exists = true;

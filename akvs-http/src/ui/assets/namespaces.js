@@ -40,9 +40,9 @@ const namespaces = (() => {
 
   // The settings that are set, below the name.
   function chosen(settings = {}) {
-    const told = Object.entries(settings).filter(([, value]) => value !== null);
-    if (told.length === 0) return "";
-    return make("small", { className: "settings" }, told.map(([member, value]) => `${member} ${value}`).join(", "));
+    const shown = Object.entries(settings).filter(([, value]) => value !== null);
+    if (shown.length === 0) return "";
+    return make("small", { className: "settings" }, shown.map(([member, value]) => `${member} ${value}`).join(", "));
   }
 
   async function load() {

@@ -3,11 +3,11 @@
 
 const rights = (() => {
   // Until the rights are known, everything is offered.
-  let told = null;
+  let identity = null;
 
   async function load() {
-    told = null;
-    told = await api.whoami();
+    identity = null;
+    identity = await api.whoami();
   }
 
   const escaped = (text) => text.replace(/[\\^$.*+?()[\]{}|/]/gu, "\\$&");
@@ -29,9 +29,9 @@ const rights = (() => {
     }
   }
 
-  const holds = (right) => !told || told.rights.includes(right);
-  const reaches = (name) => !told || told.namespaces.some((pattern) => matches(pattern, name));
-  const prefix = () => (told ? api.prefixOf(told) : new Uint8Array());
+  const holds = (right) => !identity || identity.rights.includes(right);
+  const reaches = (name) => !identity || identity.namespaces.some((pattern) => matches(pattern, name));
+  const prefix = () => (identity ? api.prefixOf(identity) : new Uint8Array());
   const isAll = () => prefix().length === 0;
 
   // The page changes a key only if it is still as it was read, which needs both rights.
@@ -46,6 +46,6 @@ const rights = (() => {
     // The prefix that every list must have.
     prefix,
     // A line about the caller; empty without tokens.
-    tell: () => (told?.token ? `token “${format.name(told.token)}”: ${told.rights.join(", ")}` : ""),
+    describe: () => (identity?.token ? `token “${format.name(identity.token)}”: ${identity.rights.join(", ")}` : ""),
   };
 })();
