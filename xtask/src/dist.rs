@@ -2,9 +2,8 @@
 //! bill of materials.
 //!
 //! It owns the order of the steps; each step is in a file of its own. It publishes nothing and writes below
-//! `target/dist`. Invariant: the same commit and toolchain give the same bytes, in any directory. That invariant is why
-//! cargo-dist is not used: it packs a build for installers and a GitHub workflow of its own, and does not make archives
-//! reproducible.
+//! `target/dist`. Invariant: the same commit and toolchain give the same bytes, in any directory. cargo-dist is not used:
+//! its purpose is a GitHub workflow that publishes archives and installers, and AKVS publishes nothing.
 
 mod build;
 mod build_info;

@@ -2,8 +2,8 @@
 //!
 //! It owns the order of the steps. Everything happens in a clone; the commit and the tag are added to the checkout only
 //! after all of it succeeded. It pushes and publishes nothing. Invariant: a failed release leaves the checkout
-//! unchanged, and no tag is on a commit whose checks failed. cargo-release is not used: it commits in the checkout
-//! before its hooks, publishes to a registry, which AKVS does not, and takes minutes to compile.
+//! unchanged, and no tag is on a commit whose checks failed. cargo-release is not used: it edits and commits in the
+//! checkout itself, most of it is for publishing to a registry, and it takes six minutes of CPU time to compile.
 
 mod changelog;
 mod manifest;

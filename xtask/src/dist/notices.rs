@@ -2,7 +2,8 @@
 //!
 //! It owns where the texts are found. A crate without a text gets the standard text of the licence that it states.
 //! Libraries that are not crates (musl, the standard library) are included. cargo-about is not used: it knows crates
-//! only, so that the notices of musl and the standard library would remain here, and it takes minutes to compile.
+//! only, so that the notices of musl and the standard library would remain here, and takes three minutes of CPU time to
+//! compile.
 
 use std::collections::BTreeMap;
 use std::fs;
