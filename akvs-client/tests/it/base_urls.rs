@@ -1,4 +1,4 @@
-//! A base URL that is wrong: what it leads to is neither a missing key nor a place to write.
+//! A wrong base URL: the client neither reports a missing key nor writes.
 
 use akvs_client::{
     Client, Code, Encoding, Error, IfChanged, Namespace, RetryPolicy, Revision, Settings,
@@ -6,7 +6,7 @@ use akvs_client::{
 
 use akvs_testing::server::{TestServer, block_on};
 
-/// What is put behind the server's address.
+/// The paths that are appended to the server's address.
 const WRONG: [&str; 8] = [
     "/kv",
     "/kv/",
@@ -24,7 +24,7 @@ fn client(app: &TestServer, path: &str) -> Client {
     builder.build().expect("a client")
 }
 
-/// It is an error that says what is wrong, and no missing key.
+/// Asserts that the result is an error that names the base URL, and not a missing key.
 fn is_wrong<T: std::fmt::Debug>(path: &str, what: &str, result: Result<T, Error>) {
     let error = result.expect_err(what);
     assert!(!error.is_not_found(), "{path} {what}: {error:?}");
@@ -80,7 +80,7 @@ async fn every_write_is_wrong(path: &str, namespace: &Namespace) {
 #[test]
 fn a_wrong_base_url_is_an_error_and_writes_nothing() {
     let app = TestServer::start();
-    // What a wrong path could be taken for.
+    // The keys that a wrong path could address.
     for path in [
         "/kv/kv/ns",
         "/kv/kv/txn",
@@ -94,7 +94,7 @@ fn a_wrong_base_url_is_an_error_and_writes_nothing() {
     block_on(async {
         for path in WRONG {
             let client = client(&app, path);
-            // The last two are names that the API's own paths have.
+            // The last two are names of routes.
             for name in ["ns", "kv", "txn", "~64"] {
                 let namespace = client.namespace(name).expect("a namespace");
                 every_read_is_wrong(path, &namespace).await;

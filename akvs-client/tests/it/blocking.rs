@@ -1,4 +1,4 @@
-//! The blocking client: the same calls, on any thread, and never a panic.
+//! The blocking client: the same calls, on any thread, without panics.
 
 use std::io::{self, Read};
 use std::time::Duration;
@@ -17,8 +17,8 @@ fn namespace(app: &TestServer) -> Namespace {
     client.namespace("ns").expect("a namespace")
 }
 
-/// What every program does.
-fn go_through(namespace: &Namespace) {
+/// Runs the common calls.
+fn run_common_calls(namespace: &Namespace) {
     let minute = Duration::from_secs(60);
     let made = namespace.set("k", &1).if_absent().ttl(minute).send();
     let made = made.expect("a write");
@@ -45,17 +45,17 @@ fn go_through(namespace: &Namespace) {
 fn calls_work_on_any_thread_and_in_a_runtime() {
     let app = TestServer::start();
     let namespace = namespace(&app);
-    go_through(&namespace);
+    run_common_calls(&namespace);
     let other = namespace.clone();
-    std::thread::spawn(move || go_through(&other))
+    std::thread::spawn(move || run_common_calls(&other))
         .join()
         .unwrap();
-    block_on(async { go_through(&namespace) });
+    block_on(async { run_common_calls(&namespace) });
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.build().unwrap();
     runtime.block_on(async move {
-        go_through(&namespace);
-        // The last of the client goes here too.
+        run_common_calls(&namespace);
+        // Also drops the last clone of the client within a runtime.
         drop(namespace);
     });
 }
@@ -69,7 +69,7 @@ fn a_watch_is_an_iterator() {
     namespace.set("b", &2).send().unwrap();
     let change = changes.next().unwrap().unwrap();
     assert!(matches!(change, Change::Set(stored) if stored.key == "b"));
-    // It goes on without the namespace and its client.
+    // The watch continues without the namespace and its client.
     drop(namespace);
     app.post("/kv/ns/c", "3");
     let change = changes.next().unwrap().unwrap();
@@ -84,21 +84,21 @@ fn a_nested_call_and_a_panic_are_errors() {
     let app = TestServer::start();
     let namespace = namespace(&app);
     let inner = namespace.clone();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
     let update = namespace.update("k", move |_| {
-        tell.send(inner.get::<u8>("k")).expect("somebody");
+        sender.send(inner.get::<u8>("k")).expect("a receiver");
         Some(1_u8)
     });
     assert_eq!(update.send().unwrap().unwrap().value, 1);
-    let error = told.recv().unwrap().unwrap_err();
+    let error = receiver.recv().unwrap().unwrap_err();
     assert!(
         error.to_string().contains("would wait for itself"),
         "{error}"
     );
-    let update = namespace.update("k", |_: Option<u8>| panic!("as asked"));
+    let update = namespace.update("k", |_: Option<u8>| panic!("a test"));
     let error = update.send().unwrap_err();
     assert_eq!(error.code(), Some(Code::InvalidRequest));
-    // The thread is as good as before.
+    // The thread still works.
     assert_eq!(namespace.get_or("k", 0).unwrap(), 1);
 }
 
@@ -193,7 +193,7 @@ fn namespaces_are_listed_configured_and_dropped() {
     assert!(bytes[0].is_some() && bytes[1].is_none());
 }
 
-/// Gives a byte at a time, and then fails.
+/// A reader that returns one byte at a time, and then fails.
 struct Breaking<'a>(&'a [u8]);
 
 impl Read for Breaking<'_> {
@@ -227,7 +227,7 @@ fn an_exported_file_can_be_imported() {
         }
         assert_eq!(error.to_string(), "the disk is gone");
     }
-    // What is sent is made on this thread: so it may come from calls of the same client.
+    // The records are read on this thread, so their source may be another call of the same client.
     let again = namespace.import().mode(ImportMode::Create);
     let done = again.try_records(namespace.export().records()).unwrap();
     assert_eq!((done.imported, done.skipped), (0, 3_000));

@@ -1,5 +1,5 @@
-//! Answers that no AKVS gives: of proxies, of other programs at the address, cut off, or without end. None of them
-//! may pass for a value, for its absence, or for a write.
+//! Answers of proxies and other programs, truncated or endless answers: none passes for a value, a missing key or a
+//! write.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -9,12 +9,12 @@ use akvs_client::{Client, Code, Error, Namespace, RetryPolicy};
 use akvs_testing::scripted::{ScriptedServer, Step, read_request};
 use akvs_testing::server::block_on;
 
-/// A server that gives this answer to each request.
+/// A server with this answer to each request.
 fn answering(answer: impl Into<Vec<u8>>) -> ScriptedServer {
     ScriptedServer::new([Step::send(answer)])
 }
 
-/// A namespace of this server, of a client that repeats nothing.
+/// A namespace of this server, without retries.
 fn namespace(server: &ScriptedServer) -> Namespace {
     let client = server.builder().retry(RetryPolicy::disabled()).build();
     let client = client.expect("a client");
@@ -45,16 +45,16 @@ fn requests_accept_problem_documents_and_no_encoding() {
         .unwrap();
     assert_eq!(entry.revision, Some(akvs_client::Revision::new(9)));
     assert_eq!(entry.content_type, "application/octet-stream");
-    let asked = server.requests().concat().to_lowercase();
+    let request = server.requests().concat().to_lowercase();
     assert!(
-        asked.starts_with("get /kv/ns/~64/ysbil2m http/1.1\r\n"),
-        "{asked}"
+        request.starts_with("get /kv/ns/~64/ysbil2m http/1.1\r\n"),
+        "{request}"
     );
     assert!(
-        asked.contains("\r\naccept: application/problem+json, */*\r\n"),
-        "{asked}"
+        request.contains("\r\naccept: application/problem+json, */*\r\n"),
+        "{request}"
     );
-    assert!(!asked.contains("accept-encoding"), "{asked}");
+    assert!(!request.contains("accept-encoding"), "{request}");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_problem_document_of_another_program_is_not_a_missing_key() {
         let server = answering(answer("404 Not Found", &field, body));
         let error = block_on(namespace(&server).get_bytes("key")).unwrap_err();
         assert!(!error.is_not_found(), "{media_type} {body}: {error:?}");
-        // Where only the head comes too.
+        // Without a body too.
         let head = format!("HTTP/1.1 404 Not Found\r\n{field}Content-Length: 7\r\n\r\n");
         let server = answering(head);
         let error = block_on(namespace(&server).head("key")).unwrap_err();
@@ -162,7 +162,7 @@ fn a_write_succeeds_without_its_answers_body() {
     assert!(block_on(async { write.await }).unwrap().existed);
 }
 
-/// Asks so often for the same answer, on one connection or more; how many connections that took.
+/// Returns the number of connections that this number of calls takes, each with the same answer.
 fn connections_of(calls: usize, answer: String, call: &impl AsyncFn(&Namespace)) -> usize {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -177,7 +177,7 @@ fn connections_of(calls: usize, answer: String, call: &impl AsyncFn(&Namespace))
             let answer = answer.clone();
             connections.push(std::thread::spawn(move || {
                 stream.set_nodelay(true).expect("an option");
-                // As two packets, as proxies like to send them.
+                // In two packets, as proxies often send them.
                 let body = answer.find("\r\n\r\n").expect("a head") + 4;
                 while !read_request(&mut stream).is_empty() {
                     let parts = [&answer.as_bytes()[..body], &answer.as_bytes()[body..]];
@@ -205,7 +205,7 @@ fn consecutive_calls_share_a_connection() {
     const CALLS: usize = 12;
     let problem = r#"{"code":"not_found","detail":"no such key"}"#;
     let media_type = "Content-Type: application/problem+json\r\n";
-    // The HTTP library opens another one where a call comes before it has seen the end of the one before.
+    // The HTTP library opens another connection if a call precedes the end of the previous body.
     let few = |connections: usize, what: &str| {
         assert!(
             connections <= CALLS / 2,

@@ -1,4 +1,4 @@
-//! How the client reaches a server, and as whom: Unix sockets, tokens, the environment.
+//! The ways to a server: Unix sockets, tokens, the environment.
 
 use std::process::Command;
 
@@ -39,9 +39,9 @@ fn a_server_at_a_unix_socket_is_reached() {
     assert!(first.starts_with("GET /kv/ns/k HTTP/1.1\r\n"), "{first}");
     assert!(first.contains("authorization: Bearer t0ken\r\n"), "{first}");
     assert!(second.starts_with("GET /x/kv/ns/k "), "{second}");
-    let nobody = Client::builder().unix_socket(folder.path().join("none"));
-    let nobody = nobody.build().unwrap().namespace("ns").unwrap();
-    let error = block_on(nobody.set("k", &1)).unwrap_err();
+    let unreachable = Client::builder().unix_socket(folder.path().join("none"));
+    let unreachable = unreachable.build().unwrap().namespace("ns").unwrap();
+    let error = block_on(unreachable.set("k", &1)).unwrap_err();
     assert_eq!(error.to_string(), "the server cannot be reached");
     assert!(!error.is_unknown_outcome());
 }
@@ -85,7 +85,7 @@ fn an_error_shows_no_token_password_or_url() {
     let url = format!("{:?}", server.builder().token("hidden"));
     assert!(!url.contains("hidden"), "{url}");
     let with_user = server.url().replace("http://", "http://me:hidden@");
-    // A path may be a secret of a proxy, and says what is asked for.
+    // The path may be a secret of a proxy.
     let with_path = format!("{}/hidden", server.url());
     for builder in [
         server.builder().token("hidden"),
@@ -109,7 +109,7 @@ fn an_error_shows_no_token_password_or_url() {
     }
 }
 
-/// Run in a process of its own by the test below, in which the environment is set.
+/// Runs in a process of its own, started by the test below with a changed environment.
 #[test]
 fn child_of_the_environment() {
     let Ok(value) = std::env::var("EXPECTED_OF_CHILD") else {

@@ -1,4 +1,4 @@
-//! What the client tries again, and what it says of what it cannot know.
+//! Retries, and errors of unknown outcome.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -12,7 +12,7 @@ fn value() -> Step {
     Step::answer("200 OK", "ETag: \"7\"\r\n", "1")
 }
 
-/// Everything that may pass.
+/// All failures that may pass.
 fn passing() -> Vec<Step> {
     vec![
         Step::Cut,
@@ -27,7 +27,7 @@ fn passing() -> Vec<Step> {
     ]
 }
 
-/// The same, of which a write may have been applied.
+/// The failures after which a write may have been applied.
 fn outcome_unknown() -> Vec<Step> {
     let mut steps = passing();
     steps.truncate(5);
@@ -56,7 +56,7 @@ fn a_truncated_value_is_requested_again() {
     assert_eq!(block_on(server.namespace().get_or("k", 0)).unwrap(), 1);
 }
 
-/// The same answer, of which only the beginning comes.
+/// An answer with a truncated body.
 fn cut_within(body: &str) -> Step {
     let length = body.len() + 1;
     Step::send(format!(
@@ -74,11 +74,15 @@ fn a_multi_get_is_repeated() {
         let found = found.unwrap_or_else(|error| panic!("{step:?}: {error:?}"));
         assert_eq!(found[0].as_ref().map(|entry| entry.value), Some(1));
         assert!(found[1].is_none());
-        let asked = server.requests();
-        assert!(asked[0].starts_with("POST /get/ns "), "{asked:?}");
-        assert_eq!((asked.len(), &asked[0]), (2, &asked[1]), "with its keys");
+        let requests = server.requests();
+        assert!(requests[0].starts_with("POST /get/ns "), "{requests:?}");
+        assert_eq!(
+            (requests.len(), &requests[0]),
+            (2, &requests[1]),
+            "with its keys"
+        );
     }
-    // Where it fails for good, nothing can have been done.
+    // A failed read has no unknown outcome.
     let server = ScriptedServer::new([Step::Cut]);
     let error = block_on(server.namespace().get_many::<u8>(["k"])).unwrap_err();
     assert!(error.is_retryable() && !error.is_unknown_outcome());
@@ -102,10 +106,10 @@ fn truncated_pages_are_requested_again() {
         assert_eq!(items.next().await.unwrap().unwrap().key, "k");
         assert!(items.next().await.is_none());
     });
-    let asked = server.requests();
-    assert_eq!(asked.len(), 4);
-    assert_eq!((&asked[0], &asked[2]), (&asked[1], &asked[3]));
-    assert!(asked[3].starts_with("GET /kv/ns?limit=1000&cursor=more "));
+    let requests = server.requests();
+    assert_eq!(requests.len(), 4);
+    assert_eq!((&requests[0], &requests[2]), (&requests[1], &requests[3]));
+    assert!(requests[3].starts_with("GET /kv/ns?limit=1000&cursor=more "));
 
     let page = r#"{"namespaces":[],"cursor":null}"#;
     let server = ScriptedServer::new([cut_within(page), Step::answer("200 OK", "", page)]);
@@ -181,8 +185,8 @@ fn a_plain_write_is_repeated_if_it_was_not_applied() {
         let server = ScriptedServer::new([step.clone(), Step::created(8)]);
         let written = block_on(server.namespace().set("k", &1)).unwrap();
         assert_eq!(written.revision, Some(Revision::new(8)), "{step:?}");
-        let asked = server.requests();
-        assert_eq!((asked.len(), &asked[0]), (2, &asked[1]));
+        let requests = server.requests();
+        assert_eq!((requests.len(), &requests[0]), (2, &requests[1]));
     }
 }
 
@@ -212,7 +216,7 @@ fn a_repeated_conditional_write_that_is_refused_has_an_unknown_outcome() {
             assert_eq!(error.current_revision(), Some(Revision::new(9)));
             assert_eq!(error.code(), Some(Code::OutcomeUnknown));
         }
-        // Whoever was refused did nothing: then it is a plain refusal.
+        // A write that was refused first was not applied: the failed condition is a plain error.
         for step in passing().split_off(5) {
             let server = ScriptedServer::new([step.clone(), refused()]);
             let error = block_on(write(&server.namespace())).unwrap_err();
@@ -224,7 +228,7 @@ fn a_repeated_conditional_write_that_is_refused_has_an_unknown_outcome() {
 
 #[test]
 fn an_unknown_outcome_survives_the_last_try() {
-    // All tries after the first are refused for sure.
+    // The later tries are definitely refused.
     for last in [
         Step::problem("503 Service Unavailable", "closing", ""),
         Step::problem("401 Unauthorized", "unauthorized", ""),
@@ -274,11 +278,11 @@ fn clones_share_a_budget() {
         }
     });
     let retries = server.requests().len() - CALLS;
-    // Ten, a tenth of the calls, and perhaps some that came back on a slow machine.
+    // Ten, a tenth of the calls, and some that time adds on a slow machine.
     assert!((10..100).contains(&retries), "{retries}");
 }
 
-/// Runs with a clock that jumps to the next timer when nothing else can be done, and tells how far it went.
+/// Runs with a clock that jumps to the next timer when the runtime is idle; returns the time that has passed.
 fn on_paused_clock(call: impl AsyncFnOnce()) -> Duration {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder
@@ -300,7 +304,7 @@ fn retry_after_is_honoured() {
     for field in ["Retry-After: 11\r\n", date] {
         let busy = Step::problem("503 Service Unavailable", "overloaded", field);
         let server = ScriptedServer::new([busy, Step::created(8)]);
-        // The clock would also jump to time-outs while a socket is waited for: so there are none.
+        // Without timeouts: the clock would jump to them while a socket is read.
         let http = akvs_testing::scripted::http()
             .pool_idle_timeout(None)
             .build();
@@ -335,7 +339,7 @@ fn a_retry_ends_at_the_call_timeout() {
     let builder = server.builder().timeout(Duration::from_secs(30));
     let client = builder.call_timeout(Duration::from_secs(50)).build();
     let namespace = client.unwrap().namespace("ns").unwrap();
-    // The first try takes all of its time. The second would too, if it were not for the call.
+    // The first try takes all of its time; the call timeout ends the second one.
     let waited = on_paused_clock(async || {
         let error = namespace.get_bytes("k").await.unwrap_err();
         assert!(error.is_retryable(), "{error:?}");

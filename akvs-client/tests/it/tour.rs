@@ -1,11 +1,11 @@
-//! The tour of the client, run as its reader would, against a server of its own.
+//! The tour of the client, run against a server.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 include!("../support/serve.rs");
 
-/// Where cargo puts the examples that it builds with the tests.
+/// Returns the path of the example, which cargo builds with the tests.
 fn tour() -> PathBuf {
     let this = std::env::current_exe().expect("a test is a program");
     let built = this.ancestors().nth(2).expect("a build folder");

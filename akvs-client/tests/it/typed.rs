@@ -154,7 +154,7 @@ fn a_field_with_line_breaks_is_refused_before_the_request() {
 
 #[test]
 fn an_invalid_key_or_namespace_is_refused_before_the_request() {
-    // Nobody listens there: what is sent fails in another way.
+    // No server listens there: a request would fail with another error.
     let client = Client::new("http://127.0.0.1:1").unwrap();
     let namespace = client.namespace("ns").unwrap();
     block_on(async {
@@ -246,9 +246,9 @@ fn a_silent_server_is_a_transport_error_after_the_timeout() {
         .build()
         .unwrap();
     let write = client.namespace("ns").unwrap().set("key", &1);
-    // Long before the default time-out.
-    let patience = Duration::from_secs(10);
-    let answer = block_on(async { tokio::time::timeout(patience, write.into_future()).await });
+    // Much less than the default timeout.
+    let timeout = Duration::from_secs(10);
+    let answer = block_on(async { tokio::time::timeout(timeout, write.into_future()).await });
     let error = answer.unwrap().unwrap_err();
     assert_eq!(error.to_string(), "the server did not answer in time");
     assert_eq!(akvs_core::Error::from(error).code(), Code::OutcomeUnknown);

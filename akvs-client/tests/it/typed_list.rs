@@ -1,4 +1,4 @@
-//! What the client adds to lists: pages that follow each other by themselves, groups, and all of one moment.
+//! Lists of the client: streams over pages, groups, and snapshots.
 
 use std::collections::BTreeSet;
 
@@ -9,12 +9,12 @@ use akvs_testing::server::{TestServer, block_on};
 
 const MANY: u32 = 2_500;
 
-/// A key of any bytes; their order is that of the numbers.
+/// Returns a key that is not UTF-8; keys have the order of their numbers.
 fn key(number: u32) -> [u8; 4] {
     (number << 8 | 0xff).to_be_bytes()
 }
 
-/// Stores keys of these numbers.
+/// Stores keys with these numbers.
 async fn fill(namespace: &Namespace, numbers: impl IntoIterator<Item = u32>) {
     let numbers: Vec<u32> = numbers.into_iter().collect();
     for some in numbers.chunks(1_000) {
@@ -97,7 +97,7 @@ fn a_key_that_exists_throughout_is_listed_once() {
             while let Some(item) = stream.next().await {
                 seen.push(item.unwrap().key);
                 if seen.len() % 10 == 0 {
-                    // Every other key stays; of the rest some go, and some come, before and behind the page.
+                    // Every other key stays; of the others, some are deleted and some added, before and after the page.
                     round += 1;
                     namespace.del(key(round * 8 + 4)).await.unwrap();
                     namespace.del(key(2_400 - round * 8 - 4)).await.unwrap();
@@ -156,10 +156,10 @@ fn an_item_has_all_metadata() {
             .await
             .unwrap();
         namespace.set_bytes("text", "").await.unwrap();
-        let told = all!(namespace.list().values().reverse().stream());
-        assert_eq!(told, all!(namespace.list().values().reverse().snapshot()));
+        let items = all!(namespace.list().values().reverse().stream());
+        assert_eq!(items, all!(namespace.list().values().reverse().snapshot()));
         assert_eq!(
-            told,
+            items,
             namespace
                 .list()
                 .values()
@@ -169,22 +169,22 @@ fn an_item_has_all_metadata() {
                 .unwrap()
                 .items
         );
-        assert_eq!(told[0].key, &b"\xfe/"[..]);
-        assert_eq!(Some(told[0].revision), written.revision);
+        assert_eq!(items[0].key, &b"\xfe/"[..]);
+        assert_eq!(Some(items[0].revision), written.revision);
         assert_eq!(
-            (told[0].size, told[0].value.as_deref()),
+            (items[0].size, items[0].value.as_deref()),
             (2, Some(&[0, 255][..]))
         );
-        assert_eq!(told[0].content_type, "image/x");
-        assert_eq!(told[0].content_encoding.as_deref(), Some("gzip"));
-        assert_eq!(told[0].modified, Some(clock.after(0)));
-        assert_eq!(told[0].expires, Some(clock.after(1_500)));
+        assert_eq!(items[0].content_type, "image/x");
+        assert_eq!(items[0].content_encoding.as_deref(), Some("gzip"));
+        assert_eq!(items[0].modified, Some(clock.after(0)));
+        assert_eq!(items[0].expires, Some(clock.after(1_500)));
         assert_eq!(
-            (told[1].size, told[1].value.as_deref()),
+            (items[1].size, items[1].value.as_deref()),
             (0, Some(&b""[..]))
         );
         assert_eq!(
-            (&*told[1].content_type, told[1].expires),
+            (&*items[1].content_type, items[1].expires),
             ("application/octet-stream", None)
         );
         let without = namespace.list().page().await.unwrap();
@@ -236,7 +236,7 @@ fn large_values_make_more_pages() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
-        // Each byte of it is six in JSON.
+        // Each byte of the value has six bytes in JSON.
         let value = vec![1; 700_000];
         for number in 0..5 {
             namespace

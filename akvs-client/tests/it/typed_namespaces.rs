@@ -1,4 +1,4 @@
-//! What the client adds to namespaces as a whole: their list, their settings, and taking away much at once.
+//! Namespaces of the client: their list, their settings, and deletions.
 
 use std::time::Duration;
 

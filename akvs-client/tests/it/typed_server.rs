@@ -1,4 +1,4 @@
-//! What the client adds to what a server says of itself: it tells a server from what is none.
+//! The state of a server, and its distinction from other programs.
 
 use akvs_client::Client;
 
@@ -30,11 +30,11 @@ fn a_server_reports_version_and_limits() {
 #[test]
 fn another_program_or_none_is_an_error() {
     let app = TestServer::start();
-    let nobody = Client::new("http://127.0.0.1:1").unwrap();
-    // Every path there is one that the server does not know.
+    let unreachable = Client::new("http://127.0.0.1:1").unwrap();
+    // The server has no route below this path.
     let lost = Client::new(&format!("{}/lost", app.url())).unwrap();
     block_on(async {
-        for client in [nobody, lost] {
+        for client in [unreachable, lost] {
             assert!(client.ping().await.is_err());
             assert!(client.is_ready().await.is_err());
             assert!(client.version().await.is_err());
@@ -48,7 +48,7 @@ fn a_stopping_server_is_not_ready_without_an_error() {
     let server = ScriptedServer::new([Step::answer("503 Service Unavailable", "", "")]);
     let client = Client::new(&server.url()).unwrap();
     assert!(!block_on(client.is_ready()).unwrap());
-    let asked = server.requests();
-    assert_eq!(asked.len(), 1);
-    assert!(asked[0].starts_with("GET /readyz HTTP/1.1\r\n"));
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1);
+    assert!(requests[0].starts_with("GET /readyz HTTP/1.1\r\n"));
 }

@@ -1,5 +1,4 @@
-//! What the client adds to exports and imports: it sees by itself whether all of a file came, and tells which lines were
-//! wrong.
+//! Exports and imports of the client: the verification of files, and reports of wrong lines.
 
 mod cut;
 
@@ -11,7 +10,7 @@ use bytes::Bytes;
 
 use akvs_testing::server::{TestServer, block_on};
 
-/// Stores values of any bytes, types, encodings and deadlines.
+/// Stores values with any bytes, types, encodings and expiry times.
 async fn fill(namespace: &Namespace) {
     let long = Duration::from_millis(7_654_321);
     let writes = [
@@ -30,16 +29,16 @@ async fn fill(namespace: &Namespace) {
     }
 }
 
-/// All that counts of the records.
-async fn told(export: Export) -> Vec<Record> {
-    let (mut records, mut told) = (export.records(), Vec::new());
-    while let Some(record) = records.next().await {
+/// Returns the records without namespace, revision and times.
+async fn records(export: Export) -> Vec<Record> {
+    let (mut stream, mut records) = (export.records(), Vec::new());
+    while let Some(record) = stream.next().await {
         let mut record = record.expect("a record");
         record.namespace = "".into();
         (record.revision, record.created, record.modified) = (None, None, None);
-        told.push(record);
+        records.push(record);
     }
-    told
+    records
 }
 
 async fn file(export: Export, encoding: Encoding) -> Vec<u8> {
@@ -50,7 +49,7 @@ async fn file(export: Export, encoding: Encoding) -> Vec<u8> {
     file
 }
 
-/// A file of two records.
+/// Returns a file of two records.
 fn small_file() -> Vec<u8> {
     let app = TestServer::start();
     block_on(async {
@@ -67,7 +66,7 @@ fn an_import_restores_types_and_expiry_times() {
     block_on(async {
         let from = app.namespace("a b/ü");
         fill(&from).await;
-        let expected = told(from.export()).await;
+        let expected = records(from.export()).await;
         assert_eq!(expected.len(), 7);
         let last = expected.last().unwrap();
         assert_eq!(last.expires, Some(clock.after(7_654_321)));
@@ -82,7 +81,7 @@ fn an_import_restores_types_and_expiry_times() {
             .record_stream(from.export().records())
             .await;
         assert_eq!(done.unwrap().imported, 7);
-        assert_eq!(told(by_records.export()).await, expected);
+        assert_eq!(records(by_records.export()).await, expected);
         for (name, encoding) in [
             ("plain", Encoding::Identity),
             ("gzip", Encoding::Gzip),
@@ -92,7 +91,7 @@ fn an_import_restores_types_and_expiry_times() {
             let import = to.import().encoding(encoding);
             let done = import.stream(from.export().bytes(encoding)).await.unwrap();
             assert_eq!((done.imported, done.errors.len()), (7, 0), "{name}");
-            assert_eq!(told(to.export()).await, expected, "{name}");
+            assert_eq!(records(to.export()).await, expected, "{name}");
         }
         let whole = file(from.export(), Encoding::Zstd).await;
         let unpacked = zstd::decode_all(&whole[..]).unwrap();
@@ -145,7 +144,7 @@ fn the_mode_decides_on_existing_keys() {
     block_on(async {
         let namespace = app.namespace("ns");
         let records = || [Record::new("a", "new"), Record::new("b", "new")];
-        for (mode, a, c, told) in [
+        for (mode, a, c, counts) in [
             (ImportMode::Merge, "new", "old", (2, 0, None)),
             (ImportMode::Create, "old", "old", (1, 1, None)),
             (ImportMode::Replace, "new", "none", (2, 0, Some(1))),
@@ -161,7 +160,7 @@ fn the_mode_decides_on_existing_keys() {
                 .unwrap();
             assert_eq!(
                 (done.imported, done.skipped, done.deleted),
-                told,
+                counts,
                 "{mode:?}"
             );
             assert_eq!(
@@ -215,7 +214,7 @@ fn a_truncated_import_reports_what_it_stored() {
         assert_eq!(error.imported().unwrap().imported, 2);
         assert!(namespace.drop_namespace().await.unwrap());
 
-        // A source that fails makes the body one that was cut off.
+        // A failing source truncates the body.
         let pieces = [Ok(Bytes::from(whole)), Err("the disk is gone")];
         let pieces = futures_util::stream::iter(pieces);
         let error = namespace.import().stream(pieces).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What the client adds to transactions and to reading many keys: types, and nothing sent that cannot be right.
+//! Transactions and multi-gets of the client: types, and no request for invalid arguments.
 
 use std::time::Duration;
 
@@ -160,7 +160,7 @@ fn concurrent_transactions_are_serialized() {
 
 #[test]
 fn invalid_transactions_are_not_sent() {
-    // Nobody listens there: what is sent fails in another way.
+    // No server listens there: a request would fail with another error.
     let client = Client::new("http://127.0.0.1:1").unwrap();
     let namespace = client.namespace("ns").unwrap();
     let many = (0..1_001_u32).fold(namespace.txn(), |txn, n| txn.add(n.to_string(), 1));
@@ -222,8 +222,8 @@ fn a_multi_get_keeps_the_order_and_has_all_metadata() {
         let write = write.content_encoding("br").ttl(Duration::from_secs(1));
         let written = write.await.unwrap();
         namespace.set("a", &[1, 2]).await.unwrap();
-        let asked = [&b"a"[..], b"none", b"\xff", b"a"];
-        let found = namespace.get_many_bytes(asked).await.unwrap();
+        let keys = [&b"a"[..], b"none", b"\xff", b"a"];
+        let found = namespace.get_many_bytes(keys).await.unwrap();
         assert_eq!(found.len(), 4);
         assert_eq!((&found[0], &found[1]), (&found[3], &None));
         let entry = found[2].as_ref().unwrap();

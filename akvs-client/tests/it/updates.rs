@@ -1,4 +1,4 @@
-//! What the client builds of the contract's parts: updates, waits, codecs, and looks at what is there.
+//! Updates, long polls, codecs, and reads of metadata.
 
 use std::time::Duration;
 
@@ -83,9 +83,12 @@ fn an_update_is_tried_again_after_a_conflict_up_to_a_limit() {
         block_on(update).unwrap().unwrap().revision,
         Some(Revision::new(10))
     );
-    let asked = server.requests();
-    assert!(asked[1].contains("if-match: \"7\"") && asked[3].contains("if-match: \"9\""));
-    assert!(asked[3].starts_with("POST /kv/ns/k?ttl=keep "), "{asked:?}");
+    let requests = server.requests();
+    assert!(requests[1].contains("if-match: \"7\"") && requests[3].contains("if-match: \"9\""));
+    assert!(
+        requests[3].starts_with("POST /kv/ns/k?ttl=keep "),
+        "{requests:?}"
+    );
 
     let server = ScriptedServer::new([
         found(7),
@@ -107,7 +110,7 @@ fn an_update_of_unknown_outcome_is_an_error_and_not_repeated() {
     let mut calls = 0;
     let update = server.namespace().update("k", move |old: Option<u8>| {
         calls += 1;
-        assert_eq!(calls, 1, "it was computed anew");
+        assert_eq!(calls, 1, "it was computed again");
         old
     });
     let error = block_on(update).unwrap_err();
@@ -165,12 +168,12 @@ fn a_long_wait_is_split_into_steps() {
     ] {
         let server = ScriptedServer::new([unchanged()]);
         let namespace = server.namespace();
-        let patience = Duration::from_millis(millis);
-        let wait = namespace.wait_for_change::<u8>("k", Revision::new(7), patience);
+        let timeout = Duration::from_millis(millis);
+        let wait = namespace.wait_for_change::<u8>("k", Revision::new(7), timeout);
         assert_eq!(block_on(wait).unwrap(), IfChanged::Unchanged);
-        let asked = server.requests();
-        assert_eq!(asked.len(), steps.len());
-        for (request, step) in asked.iter().zip(steps) {
+        let requests = server.requests();
+        assert_eq!(requests.len(), steps.len());
+        for (request, step) in requests.iter().zip(steps) {
             assert!(
                 request.contains(&format!("prefer: wait={step}\r\n")),
                 "{request}"
@@ -197,7 +200,7 @@ fn a_head_has_all_but_the_value() {
         assert_eq!((&*entry.content_type, entry.value), ("text/csv", ()));
         assert!(entry.modified.is_some() && namespace.exists("k").await.unwrap());
     });
-    // A proxy that lost the server says nothing about the key.
+    // A 404 of a proxy says nothing about the key.
     let server = ScriptedServer::new([Step::send("HTTP/1.1 404 Not Found\r\n\r\n")]);
     assert!(block_on(server.namespace().exists("k")).is_err());
 }

@@ -15,22 +15,22 @@ const STREAM: &str =
 /// Longer than any wait of a test that succeeds.
 const LONG: Duration = Duration::from_secs(20);
 
-/// Sends the stream's head and this, then breaks the connection.
+/// Sends the head of the stream and this text, then breaks the connection.
 fn cut(text: impl AsRef<str>) -> Step {
     Step::send(STREAM.to_owned() + &chunk(text.as_ref()))
 }
 
-/// The same, but ends the body as it should.
+/// Sends the head and this text, then ends the body.
 fn end(text: impl AsRef<str>) -> Step {
     Step::send(STREAM.to_owned() + &chunk(text.as_ref()) + "0\r\n\r\n")
 }
 
-/// The same, then waits until the client closes.
+/// Sends the head and this text, then waits until the client closes the connection.
 fn hold(text: impl AsRef<str>) -> Step {
     Step::Hold((STREAM.to_owned() + &chunk(text.as_ref())).into())
 }
 
-/// The same, one character at a time.
+/// Sends the head and this text, one character at a time.
 fn trickle(text: &str) -> Step {
     let parts = text.chars().map(|char| chunk(&char.to_string()).into());
     Step::Trickle([STREAM.into()].into_iter().chain(parts).collect())
@@ -48,7 +48,7 @@ fn namespace_of(client: ClientBuilder) -> Namespace {
     client.namespace("ns").expect("a namespace")
 }
 
-/// The targets of all requests, when all steps were taken.
+/// Returns the targets of all requests, after all steps.
 fn targets(server: ScriptedServer) -> Vec<String> {
     let target = |request: String| request.split(' ').nth(1).expect("a target").to_owned();
     server.finish().into_iter().map(target).collect()
@@ -167,30 +167,30 @@ fn the_request_has_the_filter_in_base64url() {
     let mut changes = watch.values().since(Revision::new(7)).stream();
     assert_eq!(block_on(next(&mut changes)), "set a 8");
     drop(changes);
-    let asked = server.finish().concat().to_lowercase();
+    let requests = server.finish().concat().to_lowercase();
     let first = "get /below/watch/a%20b%2fc?prefix64=__4vjg&values=true&since=7 http/1.1\r\n";
-    assert!(asked.starts_with(first), "{asked}");
+    assert!(requests.starts_with(first), "{requests}");
     let accept = "\r\naccept: text/event-stream, application/problem+json\r\n";
     assert!(
-        asked.contains(accept) && asked.matches("accept:").count() == 1,
-        "{asked}"
+        requests.contains(accept) && requests.matches("accept:").count() == 1,
+        "{requests}"
     );
-    assert!(!asked.contains("accept-encoding"), "{asked}");
+    assert!(!requests.contains("accept-encoding"), "{requests}");
 }
 
 #[test]
 fn a_watch_starts_now_and_resumes_from_the_servers_revision() {
     let steps = vec![cut(comment(41)), hold(event("set", "a", 43))];
-    let (items, asked) = run(steps, 1, now);
+    let (items, targets) = run(steps, 1, now);
     assert_eq!(items, ["set a 43"]);
-    assert_eq!(asked, ["/watch/ns", "/watch/ns?since=41"]);
+    assert_eq!(targets, ["/watch/ns", "/watch/ns?since=41"]);
 }
 
 #[test]
 fn nothing_is_sent_before_it_is_polled() {
     let server = ScriptedServer::once(vec![hold(String::new())]);
     drop(server.namespace().watch().key("unpolled").stream());
-    // Were it sent, it would be the first connection.
+    // A request of the watch would be the first connection.
     drop(
         TcpStream::connect(server.address())
             .unwrap()
@@ -234,10 +234,10 @@ fn an_event_is_reported_once_after_a_cut_within_it() {
             event("set", "b", 43)
         };
         let steps = vec![cut(&whole[..end]), hold(rest)];
-        let (items, asked) = run(steps, 2, since_41);
+        let (items, targets) = run(steps, 2, since_41);
         assert_eq!(items, ["set a 42", "set b 43"], "{end}");
         let place = if end < first { 41 } else { 42 };
-        assert_eq!(asked[1], format!("/watch/ns?since={place}"), "{end}");
+        assert_eq!(targets[1], format!("/watch/ns?since={place}"), "{end}");
     }
 }
 
@@ -246,9 +246,9 @@ fn a_transaction_is_reported_once_after_a_cut_within_it() {
     let begun = part("set", "a", 42) + &part("delete", "b", 42);
     let whole = begun.clone() + &event("set", "c", 42);
     let steps = vec![cut(begun.clone()), end(begun), hold(whole)];
-    let (items, asked) = run(steps, 3, since_41);
+    let (items, targets) = run(steps, 3, since_41);
     assert_eq!(items, ["set a 42", "delete b 42", "set c 42"]);
-    assert_eq!(asked, ["/watch/ns?since=41"; 3]);
+    assert_eq!(targets, ["/watch/ns?since=41"; 3]);
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn a_cut_within_the_state_restarts_it_after_a_reset() {
         cut(whole + &event("delete", "c", 10)),
         hold(event("set", "d", 11)),
     ];
-    let (items, asked) = run(steps, 8, from_state);
+    let (items, targets) = run(steps, 8, from_state);
     let expected = [
         "set a 1",
         "set b 2",
@@ -282,7 +282,7 @@ fn a_cut_within_the_state_restarts_it_after_a_reset() {
     ];
     assert_eq!(items, expected);
     let state = "/watch/ns?since=0";
-    assert_eq!(asked, [state, state, state, state, "/watch/ns?since=10"]);
+    assert_eq!(targets, [state, state, state, state, "/watch/ns?since=10"]);
 }
 
 #[test]
@@ -292,9 +292,9 @@ fn an_ended_stream_is_resumed() {
         end(String::new()),
         hold(event("set", "b", 43)),
     ];
-    let (items, asked) = run(steps, 2, since_41);
+    let (items, targets) = run(steps, 2, since_41);
     assert_eq!(items, ["set a 42", "set b 43"]);
-    assert_eq!(asked[1..], ["/watch/ns?since=42"; 2]);
+    assert_eq!(targets[1..], ["/watch/ns?since=42"; 2]);
 }
 
 #[test]
@@ -329,9 +329,9 @@ fn transient_errors_are_retried() {
         Step::send("HTTP/1.1 200 OK\r\nContent-"),
         hold(event("set", "a", 42)),
     ];
-    let (items, asked) = run(steps, 1, since_41);
+    let (items, targets) = run(steps, 1, since_41);
     assert_eq!(items, ["set a 42"]);
-    assert_eq!(asked, ["/watch/ns?since=41"; 6]);
+    assert_eq!(targets, ["/watch/ns?since=41"; 6]);
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn the_backoff_restarts_after_an_event() {
     let steps = cuts.chain([hold(event("set", "a", 42))]).collect();
     let begun = tokio::time::Instant::now();
     assert_eq!(run(steps, 1, since_41).0, ["set a 42"]);
-    // Did they go on doubling, they would be more than 30 s together; as it is they are less than 2 s.
+    // Without the restart, the waits would be more than 30 s together; with it they are less than 2 s.
     assert!(begun.elapsed() < Duration::from_secs(15));
 }
 
@@ -410,12 +410,12 @@ fn a_compacted_history_ends_a_watch_of_changes() {
     assert_eq!(items, ["set a 42", missed, "end"]);
 
     let steps = vec![cut(event("set", "a", 42)), history_gone()];
-    let (items, asked) = run(steps, 4, since_41);
+    let (items, targets) = run(steps, 4, since_41);
     assert_eq!(
         items,
         ["set a 42", "error history_gone: as scripted", "end", "end"]
     );
-    assert_eq!(asked[1], "/watch/ns?since=42");
+    assert_eq!(targets[1], "/watch/ns?since=42");
 }
 
 #[test]
@@ -429,16 +429,16 @@ fn a_compacted_history_restarts_a_watch_from_state() {
         Step::problem("503 Service Unavailable", "closing", ""),
         hold(state),
     ];
-    let (items, asked) = run(steps, 8, from_state);
+    let (items, targets) = run(steps, 8, from_state);
     let again = ["reset", "set a 42", "synced 42"];
     assert_eq!(items[..2], again[1..]);
     assert_eq!(items[2..5], again);
     assert_eq!(items[5..], again);
-    let places: Vec<_> = asked
+    let positions: Vec<_> = targets
         .iter()
         .map(|target| &target["/watch/ns?since=".len()..])
         .collect();
-    assert_eq!(places, ["0", "0", "42", "0", "0"]);
+    assert_eq!(positions, ["0", "0", "42", "0", "0"]);
 }
 
 #[test]
@@ -453,15 +453,15 @@ fn a_watch_since_revision_zero_is_one_from_state() {
 fn a_watch_from_an_empty_store_does_not_take_a_state_for_changes() {
     let empty = || cut(comment(0) + &synced(0));
     let steps = vec![cut(comment(0)), empty(), empty(), hold(part("set", "a", 7))];
-    let (items, asked) = run(steps, 2, now);
+    let (items, targets) = run(steps, 2, now);
     assert!(items[0].starts_with("error history_gone"), "{items:?}");
     assert_eq!(items[1], "end");
-    assert_eq!(asked[1..], ["/watch/ns?since=0"; 3]);
+    assert_eq!(targets[1..], ["/watch/ns?since=0"; 3]);
 }
 
 #[test]
 fn a_silent_connection_is_replaced() {
-    let impatient = |namespace: &Namespace| {
+    let with_idle_timeout = |namespace: &Namespace| {
         let watch = namespace.watch().since(Revision::new(41));
         // Long enough for a busy machine.
         watch.idle_timeout(Duration::from_secs(1)).stream()
@@ -473,9 +473,9 @@ fn a_silent_connection_is_replaced() {
         hold(event("set", "a", 42) + &half[..9]),
         hold(half),
     ];
-    let (items, asked) = run(steps, 2, impatient);
+    let (items, targets) = run(steps, 2, with_idle_timeout);
     assert_eq!(items, ["set a 42", "set b 43"]);
-    assert_eq!(asked[2..], ["/watch/ns?since=41", "/watch/ns?since=42"]);
+    assert_eq!(targets[2..], ["/watch/ns?since=41", "/watch/ns?since=42"]);
 }
 
 #[test]
@@ -536,9 +536,9 @@ fn an_invalid_event_is_an_error_after_the_valid_ones() {
 fn unknown_events_are_ignored() {
     let text = "retry: 5\nfoo\nevent: rename\nid: 42\ndata: ?\n\n: hello\n\ndata: x\n\n";
     let steps = vec![cut(text), hold(event("set", "a", 43))];
-    let (items, asked) = run(steps, 1, since_41);
+    let (items, targets) = run(steps, 1, since_41);
     assert_eq!(items, ["set a 43"]);
-    assert_eq!(asked[1], "/watch/ns?since=42");
+    assert_eq!(targets[1], "/watch/ns?since=42");
 }
 
 #[test]
@@ -634,7 +634,7 @@ fn next_is_cancel_safe() {
     block_on(async {
         let mut changes = since_41(&server.namespace());
         let mut items = Vec::new();
-        let impatient = async {
+        let all_changes = async {
             while items.len() < 4 {
                 tokio::select! {
                     biased;
@@ -644,7 +644,7 @@ fn next_is_cancel_safe() {
             }
         };
         // There is one connection only: no event may be lost.
-        tokio::time::timeout(LONG, impatient).await.unwrap();
+        tokio::time::timeout(LONG, all_changes).await.unwrap();
         assert_eq!(items, ["set a 42", "set b 43", "set c 43", "set d 44"]);
     });
     targets(server);

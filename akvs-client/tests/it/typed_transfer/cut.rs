@@ -1,4 +1,4 @@
-//! Exports and lists that were cut off, changed or packed on the way: none of them passes for all.
+//! Truncated, changed or encoded exports and lists: none passes for a complete one.
 
 use akvs_client::{Client, Encoding, Error};
 
@@ -6,14 +6,14 @@ use super::small_file;
 use akvs_testing::scripted::{ScriptedServer, Step};
 use akvs_testing::server::block_on;
 
-/// A server that gives each request the next of these answers, and a client of it.
+/// Returns a server with these answers, one for each request, and a client of it.
 fn answering(answers: Vec<Vec<u8>>) -> (ScriptedServer, Client) {
     let server = ScriptedServer::once(answers.into_iter().map(Step::Send));
     let client = Client::new(&server.url()).expect("a client");
     (server, client)
 }
 
-/// An answer with this body, whole or cut off behind it.
+/// Returns an answer with this chunked body, complete or without the last chunk.
 fn chunked(body: &[u8], is_whole: bool) -> Vec<u8> {
     let end: &[u8] = if is_whole { b"0\r\n\r\n" } else { b"" };
     let size = format!("{:x}\r\n", body.len());
@@ -25,7 +25,7 @@ fn chunked(body: &[u8], is_whole: bool) -> Vec<u8> {
     [&head[..], &chunk, end].concat()
 }
 
-/// How the three kinds of streams of an export end.
+/// Returns the errors of the three kinds of streams of an export.
 async fn errors(client: &Client) -> [Option<Error>; 3] {
     let export = || client.namespace("ns").expect("a namespace").export();
     let (mut records, mut parts) = (export().records(), export().parts());
@@ -50,7 +50,7 @@ fn a_truncated_or_changed_export_is_an_error() {
     for cut in 0..whole.len() {
         bodies.push((whole[..cut].to_vec(), cut % 2 == 0));
     }
-    // What is changed within a value can still be read.
+    // A change within a value leaves valid JSON.
     let find = |text: &str| {
         let mut windows = whole.windows(text.len());
         windows
