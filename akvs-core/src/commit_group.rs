@@ -129,8 +129,8 @@ impl<'a> CommitGroup<'a> {
         };
         let pending = &self.stores[at];
         let counts = pending.counts_with([(key, entry.as_ref())].into_iter());
-        let meta = &pending.known.meta;
-        pending.known.settings.check(&meta.counts, &counts)?;
+        let meta = &pending.updated.meta;
+        pending.updated.settings.check(&meta.counts, &counts)?;
         self.create_namespace(at, store, now)?;
         outcome.entry = entry.as_ref().map(|stored| stored.entry.clone());
         self.stage(at, counts, [(key.clone(), entry)]);
@@ -209,7 +209,7 @@ impl<'a> CommitGroup<'a> {
                 Some(_) => StoreState::DROPPED,
                 None => pending.id.unwrap_or(StoreState::UNCREATED),
             };
-            pending.state.commit(id, pending.known);
+            pending.state.commit(id, pending.updated);
         }
         self.database.note_purged(self.drops.purged());
         self.database.advance(self.next.revision);
@@ -241,11 +241,11 @@ impl<'a> CommitGroup<'a> {
             }
             if pending.dropped.is_some() {
                 pending.write_drop(&mut self.batch, id);
-            } else if pending.known.meta != pending.committed {
+            } else if pending.updated.meta != pending.committed {
                 self.batch.put(
                     Table::Meta,
                     encoding::counts_key(id),
-                    encoding::counts_value(&pending.known.meta),
+                    encoding::counts_value(&pending.updated.meta),
                 );
             }
         }

@@ -131,11 +131,11 @@ impl DataDir {
     }
 
     pub(crate) fn watermark(&self) -> Revision {
-        self.lock_watermark().known().revision
+        self.lock_watermark().synced_state().revision
     }
 
     pub(crate) fn synced_commit(&self) -> u64 {
-        self.lock_watermark().known().commit
+        self.lock_watermark().synced_state().commit
     }
 
     /// Raises the watermark, unless it is higher.
@@ -145,7 +145,7 @@ impl DataDir {
 
     /// Returns the revision up to which all may have been assigned.
     pub(crate) fn reserved(&self) -> Revision {
-        self.lock_watermark().known().reserved
+        self.lock_watermark().synced_state().reserved
     }
 
     /// Reserves a revision before it is assigned, and many after it.

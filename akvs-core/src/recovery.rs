@@ -116,10 +116,10 @@ pub(crate) fn record_gap(engine: &dyn Engine, last: Revision, next: Revision) ->
 /// may miss changes anywhere, so each namespace starts a new one, and dropped namespaces are purged.
 pub(crate) fn rebuild_counters(
     engine: &dyn Engine,
-    known: Counters,
+    counters: Counters,
     now: Option<Timestamp>,
 ) -> Result<Counters> {
-    let found = Rows::read(engine, known)?;
+    let found = Rows::read(engine, counters)?;
     let mut next = Counters {
         revision: revision_after_gap(found.revision, now)?,
         namespace: found.namespace + COUNTER_GAP,
@@ -239,10 +239,10 @@ struct Rows {
 }
 
 impl Rows {
-    fn read(engine: &dyn Engine, known: Counters) -> Result<Rows> {
+    fn read(engine: &dyn Engine, counters: Counters) -> Result<Rows> {
         let mut found = Rows {
-            revision: known.revision,
-            namespace: known.namespace,
+            revision: counters.revision,
+            namespace: counters.namespace,
             data: HashMap::new(),
             histories: HashSet::new(),
             live: HashSet::new(),

@@ -27,7 +27,7 @@ impl Store {
     /// Opens a namespace of the database. Nothing is written: a namespace is created with its first change.
     pub fn new(database: &Database, name: Namespace) -> Result<Store> {
         let row = database.catalogue_row(&name)?;
-        let (id, known) = match row.and_then(CatalogueRow::live) {
+        let (id, state) = match row.and_then(CatalogueRow::live) {
             Some(row) => (
                 row.id,
                 NamespaceState::new(database.meta(row.id)?, row.settings),
@@ -37,7 +37,7 @@ impl Store {
         Ok(Store {
             database: database.clone(),
             name,
-            state: Arc::new(StoreState::new(id, known)),
+            state: Arc::new(StoreState::new(id, state)),
         })
     }
 
@@ -122,12 +122,12 @@ impl Store {
 
     /// Returns the size of the namespace.
     pub fn counts(&self) -> Counts {
-        self.state.known().meta.counts
+        self.state.namespace_state().meta.counts
     }
 
     /// Returns the settings of the namespace.
     pub fn settings(&self) -> Settings {
-        self.state.known().settings
+        self.state.namespace_state().settings
     }
 
     /// Returns whether the namespace exists.

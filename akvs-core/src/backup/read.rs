@@ -121,14 +121,14 @@ impl<R: Read> Rows<R> {
     /// Reads the row at this position.
     fn row(&mut self, keep: Keep) -> Result<BackupRow> {
         let mut head = Vec::with_capacity(format::ROW_HEAD_BYTES);
-        self.take(format::ROW_HEAD_BYTES, &mut head)?;
+        self.read_bytes(format::ROW_HEAD_BYTES, &mut head)?;
         let mut head = &head[..];
         let number = usize::from(head.get_u8());
         let table = Table::ALL.get(number).copied();
         let table = table.ok_or_else(|| self.damaged("a row has an unknown table"))?;
         let (key_bytes, value_bytes) = (usize::from(head.get_u16_le()), head.get_u32_le() as usize);
         let mut key = Vec::with_capacity(key_bytes);
-        self.take(key_bytes, &mut key)?;
+        self.read_bytes(key_bytes, &mut key)?;
         let limit = max_bytes(table);
         if value_bytes > limit {
             let (what, name) = (table.name(), key.escape_ascii());
@@ -141,7 +141,7 @@ impl<R: Read> Rows<R> {
             Keep::Head => value_bytes.min(RESERVED_BYTES),
         };
         let mut value = Vec::with_capacity(kept.min(RESERVED_BYTES));
-        self.take(kept, &mut value)?;
+        self.read_bytes(kept, &mut value)?;
         self.skip(value_bytes - kept)?;
         let (key, value) = (Bytes::from(key), Bytes::from(value));
         if key.is_empty() || key == [0][..] {
@@ -166,7 +166,7 @@ impl<R: Read> Rows<R> {
     }
 
     /// Reads the next bytes of the stream of rows.
-    fn take(&mut self, length: usize, bytes: &mut Vec<u8>) -> Result<()> {
+    fn read_bytes(&mut self, length: usize, bytes: &mut Vec<u8>) -> Result<()> {
         while bytes.len() < length {
             if self.used == self.block.len() && !self.next_block()? {
                 return Err(self.damaged("it ends within a row"));

@@ -49,7 +49,7 @@ pub fn restore(
 ) -> Result<BackupSummary, RestoreError> {
     // Before the folder is touched: most files that are not backups are refused here.
     let rows = Rows::open(reader)?;
-    DiskEngine::make(options, |engine| {
+    DiskEngine::create(options, |engine| {
         let (summary, found) = fill(engine, rows, progress)?;
         let next = recovery::revision_after_gap(found, Some(now))?;
         recovery::record_gap(engine, found, next)?;

@@ -30,7 +30,7 @@ impl CommitGroup<'_> {
             .and_then(|pending| pending.entry.as_ref());
         let current = stored.map(|stored| &stored.entry);
         let existed = current.is_some_and(|entry| entry.is_live(now));
-        let settings = &pending.known.settings;
+        let settings = &pending.updated.settings;
         op.action.default_ttl(settings.ttl_ms, existed, now);
         let is_touch = matches!(op.action, Action::Touch { .. });
         // A touch does not rewrite the value.
@@ -39,7 +39,7 @@ impl CommitGroup<'_> {
             Change::Nothing => None,
             Change::Put(builder) => {
                 self.check_growth()?;
-                let settings = &self.stores[at].known.settings;
+                let settings = &self.stores[at].updated.settings;
                 let entry = builder.into_entry(self.next.revision.next());
                 if !is_touch {
                     settings.check_value(entry.value.len())?;
@@ -73,8 +73,8 @@ impl CommitGroup<'_> {
         changes: impl IntoIterator<Item = (Key, Option<Stored>)>,
     ) {
         let pending = &mut self.stores[at];
-        let history = pending.known.meta.counts.history;
-        pending.known.meta.counts = Counts { history, ..counts };
+        let history = pending.updated.meta.counts.history;
+        pending.updated.meta.counts = Counts { history, ..counts };
         for (key, entry) in changes {
             let deadline = entry.as_ref().and_then(|stored| stored.entry.deadline);
             self.earliest_deadline = self.earliest_deadline.into_iter().chain(deadline).min();
@@ -93,7 +93,7 @@ impl CommitGroup<'_> {
     ) -> Revision {
         let revision = self.next.revision.next();
         self.next.revision = revision;
-        let meta = &mut self.stores[at].known.meta;
+        let meta = &mut self.stores[at].updated.meta;
         meta.revision = revision;
         let kinds = kinds.into_iter();
         let last = kinds.len().saturating_sub(1);

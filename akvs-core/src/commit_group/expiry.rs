@@ -164,7 +164,7 @@ impl CommitGroup<'_> {
         if let Some(at) = self.index.get(&address) {
             return Ok(*at);
         }
-        let known = state.known();
-        Ok(self.push(&state, None, known))
+        let current = state.namespace_state();
+        Ok(self.push(&state, None, current))
     }
 }

@@ -33,21 +33,21 @@ impl CommitGroup<'_> {
             return Err(opened_twice());
         }
         // No state is added before this has succeeded.
-        let known = self.known(state)?;
+        let current = self.namespace_state(state)?;
         self.names.insert(store.name().clone());
-        Ok(self.push(state, Some(store.name().clone()), known))
+        Ok(self.push(state, Some(store.name().clone()), current))
     }
 
     /// Returns the state of a namespace: from memory, or from the engine, where it may be newer than what was read when
     /// the store was opened.
-    fn known(&self, state: &Arc<StoreState>) -> Result<NamespaceState> {
+    fn namespace_state(&self, state: &Arc<StoreState>) -> Result<NamespaceState> {
         match state.id() {
             Some(id) if !self.writer.is_loaded(id, state) => Ok(NamespaceState {
                 meta: self.database.meta(id)?,
                 history_start: None,
-                ..state.known()
+                ..state.namespace_state()
             }),
-            _ => Ok(state.known()),
+            _ => Ok(state.namespace_state()),
         }
     }
 
@@ -55,15 +55,15 @@ impl CommitGroup<'_> {
         &mut self,
         state: &Arc<StoreState>,
         name: Option<Namespace>,
-        known: NamespaceState,
+        current: NamespaceState,
     ) -> usize {
         let address = Arc::as_ptr(state) as usize;
         self.stores.push(Pending {
             state: Arc::clone(state),
             name,
             id: state.id(),
-            committed: known.meta,
-            known,
+            committed: current.meta,
+            updated: current,
             entries: HashMap::new(),
             catalogue_row: None,
             dropped: None,
@@ -79,7 +79,7 @@ impl CommitGroup<'_> {
         let Some(id) = pending.id else { return Ok(()) };
         let slot = match pending.entries.entry(key.clone()) {
             Slot::Occupied(slot) => slot.into_mut(),
-            Slot::Vacant(slot) => slot.insert(PendingEntry::committed(known_entry(
+            Slot::Vacant(slot) => slot.insert(PendingEntry::committed(committed_entry(
                 database,
                 id,
                 key.as_bytes(),
@@ -95,7 +95,7 @@ impl CommitGroup<'_> {
 }
 
 /// Returns the committed entry; without its value where that is separated and not in the cache.
-fn known_entry(database: &Database, id: NamespaceId, key: &[u8]) -> Result<Option<Stored>> {
+fn committed_entry(database: &Database, id: NamespaceId, key: &[u8]) -> Result<Option<Stored>> {
     let cached = database.cached(id, key);
     if let Some(entry) = &cached
         && entry.value.len() < encoding::MIN_SEPARATED_BYTES

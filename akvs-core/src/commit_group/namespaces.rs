@@ -51,7 +51,7 @@ impl CommitGroup<'_> {
             return Ok(());
         }
         let id = self.next.namespace + 1;
-        let meta = &mut self.stores[at].known.meta;
+        let meta = &mut self.stores[at].updated.meta;
         meta.revision = self.committed.revision;
         match self.database.catalogue_row(store.name())? {
             Some(CatalogueRow::Live(_)) => return Err(opened_twice()),
@@ -75,7 +75,7 @@ impl CommitGroup<'_> {
             settings: Settings::default(),
         });
         if self.recording {
-            let history = self.stores[at].known.meta.history;
+            let history = self.stores[at].updated.meta.history;
             self.summary.created.push((store.name().clone(), history));
         }
         self.stores[at].id = Some(id);
@@ -110,7 +110,7 @@ impl CommitGroup<'_> {
         };
         let pending = &mut self.stores[at];
         let settings = patch.apply(row.settings);
-        pending.known.settings = settings;
+        pending.updated.settings = settings;
         pending.catalogue_row = Some(Live { settings, ..row });
         Ok((existed, settings))
     }
@@ -136,7 +136,7 @@ impl CommitGroup<'_> {
         pending.entries.clear();
         pending.catalogue_row = None;
         pending.dropped = Some(revision);
-        let meta = &pending.known.meta;
+        let meta = &pending.updated.meta;
         let changes = meta.counts.history;
         self.drops.changes = self.drops.changes.saturating_add(changes);
         let swept = Swept {
@@ -171,24 +171,26 @@ impl CommitGroup<'_> {
     /// Returns the dropped names that exceed the limits.
     fn oldest_drops(&self) -> Result<Vec<(Bytes, Namespace, Option<Dropped>)>> {
         let all = PageLimit::rows(MAX_DROPS + self.names.len() + self.drops.dropped);
-        let mut known = Vec::new();
+        let mut candidates = Vec::new();
         for (key, row) in self.database.oldest_drops(all)? {
             let (changes, name) = encoding::parse_dropped(&row)?;
             // A name that is created again in this group must not be purged.
             if !self.names.contains(&name) {
-                known.push((key, name, changes));
+                candidates.push((key, name, changes));
             }
         }
         let (mut names, mut changes) = (self.drops.dropped, self.drops.changes);
         let history_changes = self.database.options().history_changes;
         let limit = MAX_DROPPED_CHANGES.max(history_changes.saturating_mul(MAX_DROPPED_HISTORIES));
-        let newest = known.iter().rev().take_while(|(_, _, more)| {
+        let newest = candidates.iter().rev().take_while(|(_, _, more)| {
             (names, changes) = (names + 1, changes.saturating_add(*more));
             names <= MAX_DROPS && changes <= limit
         });
         // Not many more than are dropped, so that the group stays small.
-        let excess = known.len() - newest.count();
-        let oldest = known.into_iter().take(excess.min(2 * self.drops.dropped));
+        let excess = candidates.len() - newest.count();
+        let oldest = candidates
+            .into_iter()
+            .take(excess.min(2 * self.drops.dropped));
         oldest
             .map(|(key, name, _)| match self.database.catalogue_row(&name)? {
                 Some(CatalogueRow::Dropped(row)) => Ok((key, name, Some(row))),
@@ -222,9 +224,9 @@ impl Pending {
             return;
         };
         let row = CatalogueRow::Dropped(Dropped {
-            history: self.known.meta.history,
-            compacted_revision: self.known.meta.compacted_revision,
-            rows: self.known.meta.counts.history,
+            history: self.updated.meta.history,
+            compacted_revision: self.updated.meta.compacted_revision,
+            rows: self.updated.meta.counts.history,
             revision,
         });
         let name = Bytes::copy_from_slice(name.as_str().as_bytes());

@@ -19,7 +19,7 @@ pub(super) struct Pending {
     /// None where it was not opened by name; it can then not be dropped.
     pub(super) name: Option<Namespace>,
     pub(super) id: Option<NamespaceId>,
-    pub(super) known: NamespaceState,
+    pub(super) updated: NamespaceState,
     pub(super) committed: NamespaceMeta,
     pub(super) entries: HashMap<Key, PendingEntry>,
     /// Its row of the catalogue, if that is written.
@@ -34,7 +34,7 @@ impl Pending {
         &self,
         changes: impl Iterator<Item = (&'a Key, Option<&'a Stored>)>,
     ) -> Counts {
-        let mut counts = self.known.meta.counts;
+        let mut counts = self.updated.meta.counts;
         for (key, entry) in changes {
             let size = |entry: &Stored| key.as_bytes().len() + entry.value_bytes();
             let before = self.entries.get(key);

@@ -64,8 +64,8 @@ impl CommitGroup<'_> {
         let pending = &self.stores[at];
         let entries = changes.iter().map(|(key, entry)| (key, entry.as_ref()));
         let counts = pending.counts_with(entries);
-        let meta = &pending.known.meta;
-        pending.known.settings.check(&meta.counts, &counts)?;
+        let meta = &pending.updated.meta;
+        pending.updated.settings.check(&meta.counts, &counts)?;
         self.create_namespace(at, store, now)?;
         self.stage(at, counts, changes);
         self.append_history(at, kinds);

@@ -14,14 +14,14 @@ impl CommitGroup<'_> {
         let keep = self.database.options().history_changes;
         let pending = &mut self.stores[at];
         let slack = (keep / 8).clamp(1, MAX_TRIMMED_ROWS);
-        let held = pending.known.meta.counts.history;
+        let held = pending.updated.meta.counts.history;
         if pending.id.is_none() || pending.dropped.is_some() || held <= keep.saturating_add(slack) {
             return;
         }
-        let meta = &pending.known.meta;
+        let meta = &pending.updated.meta;
         let mut range = KeyRange::prefix(encoding::history_prefix(meta.history));
         // Earlier rows are removed or being swept; their tombstones are not read again.
-        range.start = match &pending.known.history_start {
+        range.start = match &pending.updated.history_start {
             Some(start) => start.clone(),
             None => encoding::history_key(meta.history, meta.compacted_revision, 0),
         };
@@ -33,14 +33,14 @@ impl CommitGroup<'_> {
             // A change that cannot be read must not block writes. Its readers get the error.
             return;
         };
-        pending.known.meta.counts.history = held.saturating_sub(oldest.len() as u64);
+        pending.updated.meta.counts.history = held.saturating_sub(oldest.len() as u64);
         self.summary.trimmed += oldest.len() as u64;
         for (key, _) in oldest {
             if let Ok((_, revision)) = encoding::parse_history_key(&key) {
-                pending.known.meta.compacted_revision =
-                    pending.known.meta.compacted_revision.max(revision);
+                pending.updated.meta.compacted_revision =
+                    pending.updated.meta.compacted_revision.max(revision);
             }
-            pending.known.history_start = Some(key.clone());
+            pending.updated.history_start = Some(key.clone());
             self.batch.remove(Table::History, key);
         }
     }

@@ -37,22 +37,22 @@ pub(super) struct SyncedState {
 
 pub(super) struct Watermark {
     file: File,
-    known: SyncedState,
+    state: SyncedState,
     next_slot: usize,
     /// Whether revisions are assigned before they are synced.
     reserves: bool,
 }
 
 impl Watermark {
-    pub(super) fn known(&self) -> SyncedState {
-        self.known
+    pub(super) fn synced_state(&self) -> SyncedState {
+        self.state
     }
 
     /// Writes the watermark, if it is higher than before.
     pub(super) fn raise(&mut self, revision: Revision, commit: u64) -> io::Result<()> {
         let raised = self.raised(revision, commit);
         self.write(SyncedState {
-            reserved: match self.reserves && raised != self.known {
+            reserved: match self.reserves && raised != self.state {
                 true => raised.reserved.max(last_reserved(revision)),
                 false => raised.reserved,
             },
@@ -63,12 +63,12 @@ impl Watermark {
     /// Reserves a revision, unless it is reserved.
     pub(super) fn reserve(&mut self, revision: Revision) -> io::Result<()> {
         self.reserves = true;
-        if revision <= self.known.reserved {
+        if revision <= self.state.reserved {
             return Ok(());
         }
         self.write(SyncedState {
             reserved: last_reserved(revision),
-            ..self.known
+            ..self.state
         })
     }
 
@@ -83,24 +83,24 @@ impl Watermark {
 
     fn raised(&self, revision: Revision, commit: u64) -> SyncedState {
         SyncedState {
-            revision: revision.max(self.known.revision),
-            commit: commit.max(self.known.commit),
-            ..self.known
+            revision: revision.max(self.state.revision),
+            commit: commit.max(self.state.commit),
+            ..self.state
         }
     }
 
-    fn write(&mut self, known: SyncedState) -> io::Result<()> {
-        if known == self.known {
+    fn write(&mut self, state: SyncedState) -> io::Result<()> {
+        if state == self.state {
             return Ok(());
         }
-        let known = SyncedState {
-            number: self.known.number + 1,
-            ..known
+        let state = SyncedState {
+            number: self.state.number + 1,
+            ..state
         };
         self.file
-            .write_all_at(&encode(known), SLOT_OFFSETS[self.next_slot])?;
+            .write_all_at(&encode(state), SLOT_OFFSETS[self.next_slot])?;
         self.file.sync_data()?;
-        self.known = known;
+        self.state = state;
         self.next_slot = 1 - self.next_slot;
         Ok(())
     }
@@ -135,23 +135,23 @@ pub(super) fn open(folder: &Path) -> Result<Watermark, OpenError> {
         read.and_then(|()| decode(&slot))
     });
     let newest = slots.iter().flatten().max().copied();
-    let known = newest.ok_or_else(|| damaged("has no valid slot".into()))?;
+    let state = newest.ok_or_else(|| damaged("has no valid slot".into()))?;
     Ok(Watermark {
         file,
-        known,
+        state,
         // The other slot is written next, so that this one survives a torn write.
         next_slot: if slots[0] == newest { 1 } else { 0 },
         reserves: false,
     })
 }
 
-fn encode(known: SyncedState) -> [u8; SLOT_BYTES] {
+fn encode(state: SyncedState) -> [u8; SLOT_BYTES] {
     let SyncedState {
         number,
         revision,
         commit,
         reserved,
-    } = known;
+    } = state;
     let numbers = [number, revision.get(), commit, reserved.get()];
     let mut slot = [0; SLOT_BYTES];
     for (place, number) in slot.chunks_exact_mut(8).zip(numbers) {
@@ -164,13 +164,13 @@ fn encode(known: SyncedState) -> [u8; SLOT_BYTES] {
 
 pub(super) fn decode(slot: &[u8; SLOT_BYTES]) -> Option<SyncedState> {
     let number = |at: usize| slot[at..at + 8].try_into().ok().map(u64::from_le_bytes);
-    let known = SyncedState {
+    let state = SyncedState {
         number: number(0)?,
         revision: Revision::new(number(8)?),
         commit: number(16)?,
         reserved: Revision::new(number(24)?),
     };
-    (encode(known) == *slot).then_some(known)
+    (encode(state) == *slot).then_some(state)
 }
 
 #[cfg(test)]
@@ -194,32 +194,32 @@ mod tests {
         for revision in [5, 9, 7] {
             opened.raise(number(revision), 0).unwrap();
         }
-        assert_eq!(opened.known().revision, number(9));
+        assert_eq!(opened.synced_state().revision, number(9));
         let newest = SLOT_OFFSETS[1 - opened.next_slot];
         opened.file.write_all_at(b"torn", newest).unwrap();
         drop(opened);
-        let known = open(folder.path()).unwrap().known();
-        assert_eq!((known.number, known.revision), (1, number(5)));
+        let state = open(folder.path()).unwrap().synced_state();
+        assert_eq!((state.number, state.revision), (1, number(5)));
     }
 
     #[test]
     fn reserved_revisions_survive_a_crash() {
         let folder = folder();
-        let known = || open(folder.path()).unwrap().known();
+        let state = || open(folder.path()).unwrap().synced_state();
         let mut opened = open(folder.path()).unwrap();
         opened.raise(number(5), 1).unwrap();
-        assert_eq!(known().reserved, Revision::ZERO, "nothing is reserved");
+        assert_eq!(state().reserved, Revision::ZERO, "nothing is reserved");
         opened.reserve(number(6)).unwrap();
-        assert_eq!(known().reserved, number(6 + RESERVED_REVISIONS));
-        let written = known().number;
+        assert_eq!(state().reserved, number(6 + RESERVED_REVISIONS));
+        let written = state().number;
         for revision in 7..1_000 {
             opened.reserve(number(revision)).unwrap();
         }
-        assert_eq!(known().number, written, "the file is rarely written");
+        assert_eq!(state().number, written, "the file is rarely written");
         opened.raise(number(999), 2).unwrap();
-        assert_eq!(known().reserved, number(999 + RESERVED_REVISIONS));
+        assert_eq!(state().reserved, number(999 + RESERVED_REVISIONS));
         opened.finish(number(1_000), 3).unwrap();
-        assert_eq!(known().reserved, number(1_000));
-        assert_eq!((known().revision, known().commit), (number(1_000), 3));
+        assert_eq!(state().reserved, number(1_000));
+        assert_eq!((state().revision, state().commit), (number(1_000), 3));
     }
 }

@@ -12,7 +12,7 @@ use crate::encoding::{NamespaceId, NamespaceMeta};
 pub(crate) struct StoreState {
     /// `UNCREATED` until the first change is committed, `DROPPED` after a drop.
     id: AtomicU64,
-    known: Mutex<NamespaceState>,
+    state: Mutex<NamespaceState>,
 }
 
 /// The state of a namespace, without its rows.
@@ -38,10 +38,10 @@ impl StoreState {
     pub(crate) const UNCREATED: NamespaceId = 0;
     pub(crate) const DROPPED: NamespaceId = NamespaceId::MAX;
 
-    pub(crate) fn new(id: NamespaceId, known: NamespaceState) -> StoreState {
+    pub(crate) fn new(id: NamespaceId, state: NamespaceState) -> StoreState {
         StoreState {
             id: AtomicU64::new(id),
-            known: Mutex::new(known),
+            state: Mutex::new(state),
         }
     }
 
@@ -56,14 +56,14 @@ impl StoreState {
         self.id.load(Ordering::Acquire) == StoreState::DROPPED
     }
 
-    pub(crate) fn known(&self) -> NamespaceState {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.clone()
+    pub(crate) fn namespace_state(&self) -> NamespaceState {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.clone()
     }
 
     /// Takes over the committed state of a group.
-    pub(crate) fn commit(&self, id: NamespaceId, known: NamespaceState) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    pub(crate) fn commit(&self, id: NamespaceId, state: NamespaceState) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
         self.id.store(id, Ordering::Release);
     }
 }

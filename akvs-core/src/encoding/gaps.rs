@@ -3,7 +3,7 @@
 //!
 //! | meta | value |
 //! | --- | --- |
-//! | `gaps` | for each gap, in order: the last revision before it u64, the one after which the store went on u64 |
+//! | `gaps` | for each gap, in order: the last revision before it u64, the one after which the store continued u64 |
 //!
 //! Invariant: no revision in a gap is ever assigned; a client that knows one has seen another history.
 

@@ -30,11 +30,11 @@ impl Progress {
             (self.rows, self.expected_rows),
             (self.bytes, self.expected_bytes),
         ];
-        let known: Vec<f64> = parts
+        let fractions: Vec<f64> = parts
             .into_iter()
             .filter(|(_, expected)| *expected > 0)
             .map(|(done, expected)| (done as f64 / expected as f64).min(1.0))
             .collect();
-        (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+        (!fractions.is_empty()).then(|| fractions.iter().sum::<f64>() / fractions.len() as f64)
     }
 }

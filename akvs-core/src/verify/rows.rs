@@ -51,34 +51,34 @@ impl Database {
 
 /// Checks all rows, and returns the highest revision in them.
 pub(crate) fn check_rows(snapshot: &dyn Snapshot, report: &mut Report<'_>) -> Revision {
-    let mut known = ExpectedState::read(snapshot, report);
-    report.expect_rows(known.expected_rows());
+    let mut state = ExpectedState::read(snapshot, report);
+    report.expect_rows(state.expected_rows());
     let mut deadlines = Deadlines::default();
-    let has_data = check_data(snapshot, &mut known, &mut deadlines, report);
-    if deadlines.check(snapshot, &known, report) && has_data {
-        deadlines.compare(snapshot, &known, report);
+    let has_data = check_data(snapshot, &mut state, &mut deadlines, report);
+    if deadlines.check(snapshot, &state, report) && has_data {
+        deadlines.compare(snapshot, &state, report);
     }
-    histories::check(snapshot, &mut known, report);
+    histories::check(snapshot, &mut state, report);
     if has_data {
-        known.compare_counts(report);
+        state.compare_counts(report);
     }
-    known.revision
+    state.revision
 }
 
 /// Checks the data, and returns whether all of it could be read.
 fn check_data(
     snapshot: &dyn Snapshot,
-    known: &mut ExpectedState,
+    state: &mut ExpectedState,
     deadlines: &mut Deadlines,
     report: &mut Report<'_>,
 ) -> bool {
-    let highest = known.revision;
+    let highest = state.revision;
     let (mut of, mut counts) = (None, Counts::default());
     let mut values = Values::default();
     let all = each_row(snapshot, Table::Data, report, |key, value, report| {
         let id = encoding::parse_id(key).unwrap_or_default();
         if of != Some(id) {
-            known.add(of, counts);
+            state.add(of, counts);
             (of, counts) = (Some(id), Counts::default());
         }
         let name = key.get(size_of::<NamespaceId>()..).unwrap_or_default();
@@ -86,7 +86,7 @@ fn check_data(
             return report.row(Table::Data, key, "invalid key");
         };
         if let Some(owner) = encoding::value_owner(id) {
-            return values.record(owner, key, &value, known, report);
+            return values.record(owner, key, &value, state, report);
         }
         let stored = match encoding::parse_stored(value) {
             Ok(stored) => stored,
@@ -94,7 +94,7 @@ fn check_data(
         };
         counts.add(name.len() + stored.value_bytes());
         let entry = stored.entry;
-        match known.owner(id) {
+        match state.owner(id) {
             Owner::Swept => {}
             Owner::Unknown => {
                 let how = format!("unknown namespace id {id}");
@@ -117,9 +117,9 @@ fn check_data(
             }
         }
     });
-    known.add(of, counts);
+    state.add(of, counts);
     if all {
-        values.compare(snapshot, known, report);
+        values.compare(snapshot, state, report);
     }
     all
 }

@@ -18,7 +18,7 @@ use crate::{Error, Revision};
 
 impl DiskEngine {
     /// Creates a store, whose rows `fill` writes; it returns their highest revision.
-    pub(crate) fn make<T, E: From<OpenError> + From<Error>>(
+    pub(crate) fn create<T, E: From<OpenError> + From<Error>>(
         options: &DiskOptions,
         fill: impl FnOnce(&DiskEngine) -> Result<(T, Revision), E>,
     ) -> Result<T, E> {
@@ -32,7 +32,7 @@ impl DiskEngine {
         };
         // Another process may have created a store meanwhile.
         folder.refuse_store()?;
-        make_in(&folder, options, fill).inspect_err(|_| {
+        create_in(&folder, options, fill).inspect_err(|_| {
             // While the folder is still locked, so that no other process uses it.
             rollback.restore(&folder);
         })
@@ -67,7 +67,7 @@ impl DiskEngine {
     }
 }
 
-fn make_in<T, E: From<OpenError> + From<Error>>(
+fn create_in<T, E: From<OpenError> + From<Error>>(
     folder: &Arc<DataDir>,
     options: &DiskOptions,
     fill: impl FnOnce(&DiskEngine) -> Result<(T, Revision), E>,

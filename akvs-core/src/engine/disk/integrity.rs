@@ -34,8 +34,8 @@ pub(super) fn first_fault(store: &Path) -> io::Result<Option<String>> {
     }
     for entry in fs::read_dir(&tables)? {
         let name = entry?.file_name();
-        let known = name.to_str().and_then(|name| name.parse().ok());
-        if known.is_none_or(|number: usize| number >= FOLDERS) {
+        let parsed = name.to_str().and_then(|name| name.parse().ok());
+        if parsed.is_none_or(|number: usize| number >= FOLDERS) {
             return Ok(Some(format!("unknown table {name:?}")));
         }
     }

@@ -23,7 +23,7 @@ impl Deadlines {
     pub(super) fn check(
         &mut self,
         snapshot: &dyn Snapshot,
-        known: &ExpectedState,
+        state: &ExpectedState,
         report: &mut Report<'_>,
     ) -> bool {
         each_row(snapshot, Table::Deadlines, report, |key, value, report| {
@@ -33,7 +33,7 @@ impl Deadlines {
                 Ok(parsed) => parsed,
                 Err(error) => return report.row(Table::Deadlines, key, error.message()),
             };
-            match known.owner(id) {
+            match state.owner(id) {
                 Owner::Live(_) => {
                     self.0.subtract((deadline.as_millis(), &key[8..], revision));
                 }
@@ -50,7 +50,7 @@ impl Deadlines {
     pub(super) fn compare(
         &self,
         snapshot: &dyn Snapshot,
-        known: &ExpectedState,
+        state: &ExpectedState,
         report: &mut Report<'_>,
     ) {
         if self.0.is_none() {
@@ -59,7 +59,7 @@ impl Deadlines {
         let before = report.findings();
         let is_live = |key: &[u8]| {
             let id = encoding::parse_id(key).unwrap_or_default();
-            matches!(known.owner(id), Owner::Live(_))
+            matches!(state.owner(id), Owner::Live(_))
         };
         each_row(snapshot, Table::Deadlines, report, |key, value, report| {
             let data_key = key.get(8..).unwrap_or_default();

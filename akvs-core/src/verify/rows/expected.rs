@@ -50,16 +50,16 @@ pub(super) enum Owner {
 
 impl ExpectedState {
     pub(super) fn read(snapshot: &dyn Snapshot, report: &mut Report<'_>) -> ExpectedState {
-        let mut known = ExpectedState::default();
-        known.read_numbers(snapshot, report);
+        let mut state = ExpectedState::default();
+        state.read_numbers(snapshot, report);
         let mut dropped = HashMap::new();
         each_row(snapshot, Table::Catalogue, report, |key, value, report| {
-            if let Err(how) = known.record_name(key, &value, &mut dropped) {
+            if let Err(how) = state.record_name(key, &value, &mut dropped) {
                 report.row(Table::Catalogue, key, how);
             }
         });
         each_row(snapshot, Table::Meta, report, |key, value, report| {
-            if let Err(how) = known.record_meta(key, &value, &mut dropped) {
+            if let Err(how) = state.record_meta(key, &value, &mut dropped) {
                 report.row(Table::Meta, key, how);
             }
         });
@@ -69,12 +69,12 @@ impl ExpectedState {
                 "the namespace dropped at revision {number} is not in the list of dropped namespaces"
             ));
         }
-        for (id, live) in &known.live {
+        for (id, live) in &state.live {
             if live.meta.is_none() {
                 report.rows(format!("the namespace with the id {id} has no counts"));
             }
         }
-        known
+        state
     }
 
     fn read_numbers(&mut self, snapshot: &dyn Snapshot, report: &mut Report<'_>) {

@@ -9,9 +9,9 @@ use crate::encoding;
 use crate::engine::{Snapshot, Table};
 
 /// Checks all histories.
-pub(super) fn check(snapshot: &dyn Snapshot, known: &mut ExpectedState, report: &mut Report<'_>) {
-    let highest = known.revision;
-    let histories = &mut known.histories;
+pub(super) fn check(snapshot: &dyn Snapshot, state: &mut ExpectedState, report: &mut Report<'_>) {
+    let highest = state.revision;
+    let histories = &mut state.histories;
     let all = each_row(snapshot, Table::History, report, |key, value, report| {
         let (id, revision) = match encoding::parse_history_key(key) {
             Ok(parsed) => parsed,

@@ -26,10 +26,10 @@ impl Values {
         id: NamespaceId,
         row_key: &[u8],
         row: &[u8],
-        known: &ExpectedState,
+        state: &ExpectedState,
         report: &mut Report<'_>,
     ) {
-        match (known.owner(id), encoding::parse_value_row(row)) {
+        match (state.owner(id), encoding::parse_value_row(row)) {
             (Owner::Swept, Ok(_)) => {}
             (Owner::Live(_), Ok(separated)) => {
                 let key = row_key.get(size_of::<NamespaceId>()..).unwrap_or_default();
@@ -47,7 +47,7 @@ impl Values {
     pub(super) fn compare(
         &self,
         snapshot: &dyn Snapshot,
-        known: &ExpectedState,
+        state: &ExpectedState,
         report: &mut Report<'_>,
     ) {
         if self.0.is_none() {
@@ -58,7 +58,7 @@ impl Values {
             let id = encoding::parse_id(key).unwrap_or_default();
             let name = key.get(size_of::<NamespaceId>()..).unwrap_or_default();
             let owner = encoding::value_owner(id);
-            if !matches!(known.owner(owner.unwrap_or(id)), Owner::Live(_)) {
+            if !matches!(state.owner(owner.unwrap_or(id)), Owner::Live(_)) {
                 return;
             }
             let other = match owner {

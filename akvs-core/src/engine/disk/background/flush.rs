@@ -66,7 +66,7 @@ impl Shared {
             return Ok(());
         }
         let lock = tree.get_flush_lock();
-        let held = FlushLockGuard::take(self, table);
+        let held = FlushLockGuard::acquire(self, table);
         let memtable = tree.active_memtable();
         let bytes = memtable.size();
         self.backlog.sealing(table, bytes);
@@ -181,7 +181,7 @@ struct FlushLockGuard<'a> {
 }
 
 impl FlushLockGuard<'_> {
-    fn take(shared: &Shared, table: Table) -> FlushLockGuard<'_> {
+    fn acquire(shared: &Shared, table: Table) -> FlushLockGuard<'_> {
         shared.holds_flush_lock[table as usize].store(true, Ordering::Release);
         FlushLockGuard { shared, table }
     }
