@@ -53,7 +53,7 @@ pub(super) enum Since {
     /// All changes.
     Changes(Vec<Arc<SharedEvent>>, Revision),
     /// The ring no longer has all changes.
-    Behind(Revision),
+    Trimmed(Revision),
     /// Nothing more will be published.
     Ended(Revision),
 }
@@ -67,7 +67,7 @@ pub(super) enum ReadResult {
         more: bool,
     },
     /// The ring no longer has all changes.
-    Behind,
+    Trimmed,
     /// Nothing more will be published.
     Ended,
 }
@@ -145,7 +145,7 @@ impl ChangeBuffer {
             .compacted_revision
             .is_none_or(|compacted_revision| after < compacted_revision)
         {
-            return ReadResult::Behind;
+            return ReadResult::Trimmed;
         }
         let (mut changes, mut bytes) = (Vec::new(), 0);
         let mut until = after;
@@ -182,7 +182,7 @@ impl ChangeBuffer {
             .compacted_revision
             .is_none_or(|compacted_revision| after < compacted_revision)
         {
-            return Since::Behind(ring.tip);
+            return Since::Trimmed(ring.tip);
         }
         let changes = ring.after(after).map(Arc::clone).collect();
         Since::Changes(changes, ring.tip)
@@ -200,8 +200,8 @@ impl ChangeBuffer {
 
     /// Returns a page of the stored history after a revision, read on this thread unless it is cached.
     pub(super) fn read_history(&self, after: Revision) -> Result<Arc<HistoryPage>> {
-        let known = self.histories().get(after);
-        if let Some(page) = known {
+        let cached = self.histories().get(after);
+        if let Some(page) = cached {
             return Ok(page);
         }
         let page = Arc::new(HistoryPage::read(&self.database, &self.name, after, false)?);
@@ -258,14 +258,14 @@ impl ChangeBuffer {
     ) -> Arc<Subscribers> {
         let mut all = self.subscribers();
         // There are at most as many entries as threads.
-        if let Some(known) = all
+        if let Some(existing) = all
             .iter()
-            .find(|known| known.belongs_to(mailbox) && !known.has_ended())
+            .find(|existing| existing.belongs_to(mailbox) && !existing.has_ended())
         {
-            return Arc::clone(known);
+            return Arc::clone(existing);
         }
         // Subscribers of ended threads are not needed.
-        all.retain(|known| !known.has_ended());
+        all.retain(|existing| !existing.has_ended());
         let tip = self.ring().tip;
         let new = Arc::new(Subscribers::new(Arc::downgrade(self), mailbox.clone(), tip));
         all.push(Arc::clone(&new));

@@ -40,18 +40,18 @@ impl WatchHub {
         resources: &Resources,
         name: &Namespace,
     ) -> Result<Arc<ChangeBuffer>> {
-        let mut known = self.state();
-        if known.closed {
+        let mut state = self.state();
+        if state.closed {
             return Err(
                 Error::new(Code::Closing, "the server is stopping").with("retry_after_s", 1)
             );
         }
-        if let Some(buffer) = known.by_name.get(name).and_then(Weak::upgrade) {
+        if let Some(buffer) = state.by_name.get(name).and_then(Weak::upgrade) {
             return Ok(buffer);
         }
-        if known.by_name.len() >= known.sweep_at.max(SWEEP_AT) {
-            known.by_name.retain(|_, buffer| buffer.strong_count() > 0);
-            known.sweep_at = 2 * known.by_name.len();
+        if state.by_name.len() >= state.sweep_at.max(SWEEP_AT) {
+            state.by_name.retain(|_, buffer| buffer.strong_count() > 0);
+            state.sweep_at = 2 * state.by_name.len();
         }
         let buffer = Arc::new(ChangeBuffer::new(
             name.clone(),
@@ -59,8 +59,8 @@ impl WatchHub {
             resources.reads.clone(),
             Arc::clone(&self.held),
         ));
-        known.by_name.insert(name.clone(), Arc::downgrade(&buffer));
-        known.fresh.push(Arc::downgrade(&buffer));
+        state.by_name.insert(name.clone(), Arc::downgrade(&buffer));
+        state.fresh.push(Arc::downgrade(&buffer));
         self.fresh.store(true, Ordering::Release);
         Ok(buffer)
     }
@@ -68,9 +68,9 @@ impl WatchHub {
     /// Ends all buffers, and rejects new ones.
     pub(crate) fn close(&self) {
         let hub = {
-            let mut known = self.state();
-            known.closed = true;
-            std::mem::take(&mut known.by_name)
+            let mut state = self.state();
+            state.closed = true;
+            std::mem::take(&mut state.by_name)
         };
         for buffer in hub.values().filter_map(Weak::upgrade) {
             buffer.end();
@@ -113,19 +113,19 @@ impl Publisher {
     /// called before and after each commit: the watchers of a buffer find what was committed in between in the history.
     pub(crate) fn adopt_buffers(&mut self, database: &Database) -> bool {
         for buffer in self.hub.take_fresh() {
-            let Some(known) = buffer.upgrade() else {
+            let Some(live) = buffer.upgrade() else {
                 continue;
             };
-            match database.history_id(known.name()) {
+            match database.history_id(live.name()) {
                 Ok(Some(history)) => drop(self.by_history.insert(history, buffer)),
-                Ok(None) => drop(self.uncreated.insert(known.name().clone(), buffer)),
+                Ok(None) => drop(self.uncreated.insert(live.name().clone(), buffer)),
                 Err(error) => {
-                    log::error!("cannot watch namespace {}: {error}", known.name());
-                    known.end();
+                    log::error!("cannot watch namespace {}: {error}", live.name());
+                    live.end();
                     continue;
                 }
             }
-            known.start(database.revision());
+            live.start(database.revision());
         }
         let len = self.by_history.len() + self.uncreated.len();
         if len >= self.sweep_at.max(SWEEP_AT) {
@@ -150,9 +150,9 @@ impl Publisher {
         for history in committed.purged {
             // The name starts again with another history.
             if let Some(buffer) = self.by_history.remove(&history)
-                && let Some(known) = buffer.upgrade()
+                && let Some(live) = buffer.upgrade()
             {
-                self.uncreated.insert(known.name().clone(), buffer);
+                self.uncreated.insert(live.name().clone(), buffer);
             }
         }
     }

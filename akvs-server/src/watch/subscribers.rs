@@ -91,7 +91,7 @@ impl Subscribers {
             return WaitOutcome::ChangesAfter(Revision::ZERO);
         };
         match &mut subscription.waker {
-            Some(known) => known.clone_from(waker),
+            Some(previous) => previous.clone_from(waker),
             None => subscription.waker = Some(waker.clone()),
         }
         match subscription.changed_after.take() {
@@ -174,8 +174,8 @@ impl Subscriptions {
                 self.seen = self.seen.max(tip);
             }
             // Before the first poll there is no position.
-            Since::Behind(_) if self.seen > Revision::ZERO && !self.is_empty() => return false,
-            Since::Behind(tip) | Since::Ended(tip) => {
+            Since::Trimmed(_) if self.seen > Revision::ZERO && !self.is_empty() => return false,
+            Since::Trimmed(tip) | Since::Ended(tip) => {
                 self.notify_all(self.seen);
                 self.seen = self.seen.max(tip);
             }

@@ -234,7 +234,7 @@ impl Watch {
                 self.may_have_more = more;
                 more || !self.page.is_empty()
             }
-            ReadResult::Behind => {
+            ReadResult::Trimmed => {
                 // Read after the subscription, which is notified of later changes.
                 self.polled_at = self.resources().database.revision();
                 self.may_have_more = self.position < self.polled_at;
