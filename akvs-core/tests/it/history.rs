@@ -16,7 +16,7 @@ use bytes::Bytes;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::common::{TestDb, at, key};
-use crate::wrapped_engine::Wrapped;
+use crate::wrapped_engine::WrappedEngine;
 use model::{NameHistory, TOUCHED};
 use steps::{Change, KEYS, KeyChange, NAMES, Step, op, step};
 
@@ -47,7 +47,7 @@ impl Pair {
         }
         let mut engine = self.test_db.engine();
         if loses {
-            engine = Arc::new(Wrapped::lossy(engine));
+            engine = Arc::new(WrappedEngine::lossy(engine));
         }
         let options = Options {
             history_changes: self.keep,
@@ -76,7 +76,7 @@ impl Pair {
         self.opened.as_mut().expect("it is open")
     }
 
-    fn take(&mut self, step: Step) {
+    fn apply_step(&mut self, step: Step) {
         self.now += 3;
         match step {
             Step::CommitGroup(changes, dropped, record) => self.group(&changes, dropped, record),
@@ -375,7 +375,7 @@ fn reports_every_change(make: fn() -> TestDb, cases: u32) {
         };
         pair.open(false);
         for step in steps {
-            pair.take(step);
+            pair.apply_step(step);
         }
         pair.check(PageLimit::rows(1));
         pair.open(false);

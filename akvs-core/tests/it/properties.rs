@@ -165,7 +165,7 @@ impl Pair<'_> {
         stores.entry(name).or_insert_with(make).clone()
     }
 
-    fn take(&mut self, step: Step) {
+    fn apply_step(&mut self, step: Step) {
         self.now += 1;
         match step {
             Step::CommitGroup(changes, commit) => self.group(&changes, commit, None),
@@ -302,7 +302,7 @@ fn matches_a_map(make: fn() -> TestDb, cache_bytes: u64, cases: u32) {
         };
         pair.open();
         for step in steps {
-            pair.take(step);
+            pair.apply_step(step);
             pair.check();
         }
         pair.open();

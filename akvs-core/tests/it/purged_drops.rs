@@ -12,7 +12,7 @@ use akvs_core::{
 };
 
 use crate::common::{TestDb, at, key, rows, store_named};
-use crate::wrapped_engine::Wrapped;
+use crate::wrapped_engine::WrappedEngine;
 
 /// The promise of `commit_group::namespaces`.
 const KEPT_DROPS: usize = 256;
@@ -283,7 +283,7 @@ fn no_drop_is_purged_too_early() {
 
 #[test]
 fn a_snapshot_taken_during_a_purge_misses_no_change_silently() {
-    let engine = Arc::new(Wrapped::hook_commit(Arc::new(MemoryEngine::new())));
+    let engine = Arc::new(WrappedEngine::hook_commit(Arc::new(MemoryEngine::new())));
     let shared: Arc<dyn Engine> = engine.clone();
     let database = Database::open(shared, Options::default()).unwrap();
     drop_others(&database, "n", KEPT_DROPS);

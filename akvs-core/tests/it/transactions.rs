@@ -21,7 +21,7 @@ const KEYS: [&[u8]; 5] = [b"a", b"a\0", b"b", b"\xff", b"counter"];
 enum Check {
     Absent,
     Exists,
-    Behind(u64),
+    OlderBy(u64),
 }
 
 /// A step in a group.
@@ -159,7 +159,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let check = prop_oneof![2 => Just(Check::Absent), 3 => Just(Check::Exists), 4 => (0..2_u64).prop_map(Check::Behind)];
+    let check = prop_oneof![2 => Just(Check::Absent), 3 => Just(Check::Exists), 4 => (0..2_u64).prop_map(Check::OlderBy)];
     let checks = vec((0..KEYS.len(), check), 0..3);
     let keys = sample::subsequence((0..KEYS.len()).collect::<Vec<_>>(), 0..=KEYS.len());
     let ops = (keys.prop_shuffle(), vec(op(), KEYS.len()));
@@ -202,7 +202,7 @@ fn take(
                 let condition = match check {
                     Check::Absent => Condition::Absent,
                     Check::Exists => Condition::Exists,
-                    Check::Behind(by) => Condition::Revisions(vec![Revision::new(current - by)]),
+                    Check::OlderBy(by) => Condition::Revisions(vec![Revision::new(current - by)]),
                 };
                 (name(index), condition)
             });

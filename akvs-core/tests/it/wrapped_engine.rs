@@ -7,16 +7,16 @@ use akvs_core::engine::{Batch, Durability, Engine};
 
 type Hook = Box<dyn Fn() + Send>;
 
-pub(crate) struct Wrapped {
+pub(crate) struct WrappedEngine {
     engine: Arc<dyn Engine>,
     lost_commits: bool,
     committed: Mutex<Option<Hook>>,
 }
 
-impl Wrapped {
+impl WrappedEngine {
     /// Returns an engine that reports lost commits.
-    pub(crate) fn lossy(engine: Arc<dyn Engine>) -> Wrapped {
-        Wrapped {
+    pub(crate) fn lossy(engine: Arc<dyn Engine>) -> WrappedEngine {
+        WrappedEngine {
             engine,
             lost_commits: true,
             committed: Mutex::default(),
@@ -24,8 +24,8 @@ impl Wrapped {
     }
 
     /// Returns an engine that calls a function once a commit is visible and before `commit` returns.
-    pub(crate) fn hook_commit(engine: Arc<dyn Engine>) -> Wrapped {
-        Wrapped {
+    pub(crate) fn hook_commit(engine: Arc<dyn Engine>) -> WrappedEngine {
+        WrappedEngine {
             engine,
             lost_commits: false,
             committed: Mutex::default(),
@@ -37,7 +37,7 @@ impl Wrapped {
     }
 }
 
-impl Engine for Wrapped {
+impl Engine for WrappedEngine {
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
         self.engine.commit(batch, durability)?;
         if let Some(hook) = self.committed.lock().expect("a hook").as_ref() {

@@ -10,7 +10,7 @@ use crate::common::{TestDb, rows};
 use crate::purged_drops::{
     KEPT_DROPS, count, drop_namespace, drop_others, fill, name, reported, snapshot_of, sweep_all,
 };
-use crate::wrapped_engine::Wrapped;
+use crate::wrapped_engine::WrappedEngine;
 
 const ONE: [u8; 8] = 1_u64.to_be_bytes();
 const OTHERS: usize = 1_100;
@@ -113,7 +113,7 @@ fn a_pending_sweep_is_completed_after_the_purge() {
 
 /// Opens the engine as an engine that lost commits.
 fn reset(engine: &Arc<MemoryEngine>) {
-    let lossy = Wrapped::lossy(Arc::clone(engine) as Arc<dyn Engine>);
+    let lossy = WrappedEngine::lossy(Arc::clone(engine) as Arc<dyn Engine>);
     Database::open(Arc::new(lossy), Options::default()).expect("a database");
 }
 
