@@ -97,18 +97,18 @@ impl Connection {
     pub fn open(address: SocketAddr) -> Connection {
         let stream = TcpStream::connect(address).expect("a connection");
         stream.set_nodelay(true).expect("no delay");
-        Connection::over(stream)
+        Connection::from_stream(stream)
     }
 
     /// Connects to a Unix socket.
     pub fn open_unix(path: &Path) -> Connection {
         let stream = UnixStream::connect(path).expect("a connection");
         // The same system calls read, write and shut down both kinds of sockets.
-        Connection::over(TcpStream::from(OwnedFd::from(stream)))
+        Connection::from_stream(TcpStream::from(OwnedFd::from(stream)))
     }
 
     /// Creates a connection from an open stream.
-    pub fn over(stream: TcpStream) -> Connection {
+    pub fn from_stream(stream: TcpStream) -> Connection {
         stream
             .set_read_timeout(Some(ANSWER_TIMEOUT))
             .expect("a time-out");

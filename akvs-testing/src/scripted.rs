@@ -58,7 +58,7 @@ impl Step {
     }
 
     /// Performs the step. The client may close the connection before everything is sent.
-    fn take(&self, mut stream: TcpStream, shared: &Shared, stalled: &mut Vec<TcpStream>) {
+    fn run(&self, mut stream: TcpStream, shared: &Shared, stalled: &mut Vec<TcpStream>) {
         stream.set_nodelay(true).expect("an option");
         match self {
             Step::Send(bytes) => drop(stream.write_all(bytes)),
@@ -224,7 +224,7 @@ fn run(listener: &TcpListener, steps: &[Step], repeats_last: bool, shared: &Shar
         }
         shared.requests.lock().expect("a log").push(request);
         let step = steps.get(taken).or(steps.last()).expect("a step");
-        step.take(stream, shared, &mut stalled);
+        step.run(stream, shared, &mut stalled);
         taken += 1;
     }
 }

@@ -83,13 +83,13 @@ impl TestServer {
     /// Starts a server in memory with these options.
     pub fn with(options: Options) -> TestServer {
         let clock = Arc::new(SystemClock::new());
-        TestServer::over(Arc::new(MemoryEngine::new()), None, options.into(), clock)
+        TestServer::new(Arc::new(MemoryEngine::new()), None, options.into(), clock)
     }
 
     /// Starts a server over this engine.
     pub fn with_engine(engine: Arc<dyn Engine>, options: Options) -> TestServer {
         let clock = Arc::new(SystemClock::new());
-        TestServer::over(engine, None, options.into(), clock)
+        TestServer::new(engine, None, options.into(), clock)
     }
 
     /// Starts a server in memory that keeps `history_changes` changes of each namespace.
@@ -97,7 +97,7 @@ impl TestServer {
         let mut setup = Setup::from(options);
         setup.database.history_changes = history_changes;
         let clock = Arc::new(SystemClock::new());
-        TestServer::over(Arc::new(MemoryEngine::new()), None, setup, clock)
+        TestServer::new(Arc::new(MemoryEngine::new()), None, setup, clock)
     }
 
     /// Starts a server in memory that also listens on a Unix socket and an admin socket.
@@ -106,23 +106,23 @@ impl TestServer {
         let mut setup = Setup::from(options);
         setup.sockets = Some(folder.path().to_owned());
         let clock = Arc::new(SystemClock::new());
-        let app = TestServer::over(Arc::new(MemoryEngine::new()), None, setup, clock);
+        let app = TestServer::new(Arc::new(MemoryEngine::new()), None, setup, clock);
         (app, Sockets(folder))
     }
 
     /// Starts a server in memory whose time of day stands still until the test advances it.
     pub fn with_clock() -> (TestServer, Arc<ManualClock>) {
-        TestServer::with_clock_and(|_| Options::default())
+        TestServer::with_clock_and_options(|_| Options::default())
     }
 
     /// Starts a server as [`with_clock`](Self::with_clock) does, with options that depend on its time of day.
-    pub fn with_clock_and(
+    pub fn with_clock_and_options(
         options: impl FnOnce(Timestamp) -> Options,
     ) -> (TestServer, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::new());
         let engine = Arc::new(MemoryEngine::new());
         let setup = options(clock.now()).into();
-        let app = TestServer::over(engine, None, setup, clock.clone());
+        let app = TestServer::new(engine, None, setup, clock.clone());
         (app, clock)
     }
 
@@ -141,23 +141,23 @@ impl TestServer {
 
     /// Starts a server over this engine, without a cache. It assumes that reads of the engine wait for a disk unless
     /// `is_resident` is set.
-    pub fn over_engine(engine: Arc<dyn Engine>, http: Options, is_resident: bool) -> TestServer {
+    pub fn without_cache(engine: Arc<dyn Engine>, http: Options, is_resident: bool) -> TestServer {
         let mut setup = Setup::from(http);
         setup.database.cache_bytes = 0;
         if !is_resident {
             setup.committer.resident_bytes = 0;
         }
-        TestServer::over(engine, None, setup, Arc::new(SystemClock::new()))
+        TestServer::new(engine, None, setup, Arc::new(SystemClock::new()))
     }
 
     fn with_folder(setup: Setup) -> TestServer {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = DiskEngine::open(&DiskOptions::new(folder.path())).expect("an engine");
         let clock = Arc::new(SystemClock::new());
-        TestServer::over(Arc::new(engine), Some(folder), setup, clock)
+        TestServer::new(Arc::new(engine), Some(folder), setup, clock)
     }
 
-    fn over(
+    fn new(
         engine: Arc<dyn Engine>,
         folder: Option<tempfile::TempDir>,
         setup: Setup,

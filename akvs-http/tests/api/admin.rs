@@ -240,7 +240,7 @@ fn a_request_from_another_site_is_refused() {
             ..options(tokens)
         });
         let mut owner = Connection::open_unix(&sockets.owner());
-        for foreign in [
+        for other_site in [
             "Origin: http://elsewhere.example\r\n",
             "Origin: null\r\n",
             "Sec-Fetch-Site: cross-site\r\n",
@@ -252,7 +252,7 @@ fn a_request_from_another_site_is_refused() {
                 ("POST", "/kv/n/k"),
                 ("DELETE", "/kv/n?confirm=n"),
             ] {
-                let answer = owner.ask(method, path, foreign, b"off");
+                let answer = owner.ask(method, path, other_site, b"off");
                 assert_eq!(
                     answer.refusal(),
                     (403, "forbidden".into()),

@@ -151,7 +151,7 @@ fn a_delimiter_lists_each_group_once() {
                 let found = all(&app, &path);
                 assert_eq!(
                     (&found.0[..], &found.1[..]),
-                    (&own(&expected.0)[..], &own(&expected.1)[..]),
+                    (&to_strings(&expected.0)[..], &to_strings(&expected.1)[..]),
                     "{path}"
                 );
                 let found = all(&app, &format!("{path}&reverse=true"));
@@ -159,7 +159,7 @@ fn a_delimiter_lists_each_group_once() {
                 expected.1.reverse();
                 assert_eq!(
                     (&found.0[..], &found.1[..]),
-                    (&own(&expected.0)[..], &own(&expected.1)[..]),
+                    (&to_strings(&expected.0)[..], &to_strings(&expected.1)[..]),
                     "{path}"
                 );
             }
@@ -167,7 +167,7 @@ fn a_delimiter_lists_each_group_once() {
     }
 }
 
-fn own(texts: &[&str]) -> Vec<String> {
+fn to_strings(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
@@ -302,7 +302,7 @@ fn expired_keys_are_not_listed_and_the_list_continues() {
             found.sort();
             assert_eq!(found, ["a/1", "z"]);
             let found = all(&app, &format!("{path}&delimiter=/"));
-            assert_eq!(found, (own(&["z"]), own(&["a/"])));
+            assert_eq!(found, (to_strings(&["z"]), to_strings(&["a/"])));
         }
     }
 }

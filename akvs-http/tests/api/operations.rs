@@ -278,7 +278,7 @@ fn add_and_append_keep_the_deadline_or_set_another() {
 }
 
 /// Runs the three operations on a key under a condition, and returns those that were applied.
-fn done(app: &TestServer, headers: &str) -> Vec<&'static str> {
+fn applied_ops(app: &TestServer, headers: &str) -> Vec<&'static str> {
     let mut done = Vec::new();
     for (op, body) in [("touch", ""), ("add", "1"), ("append", "1")] {
         app.post("/kv/ns/key", "1");
@@ -312,7 +312,7 @@ fn every_operation_has_preconditions() {
             } else {
                 &[]
             };
-            assert_eq!(done(&app, headers), expected, "{headers}");
+            assert_eq!(applied_ops(&app, headers), expected, "{headers}");
         }
         let error = namespace.add("key", 1).if_absent().await.unwrap_err();
         assert!(error.is_precondition_failed(), "{error:?}");

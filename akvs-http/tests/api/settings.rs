@@ -126,7 +126,7 @@ fn concurrent_changes_of_different_settings_are_all_kept() {
 
 #[test]
 fn settings_with_which_every_write_would_fail_are_refused() {
-    let (app, _clock) = TestServer::with_clock_and(|_| Options {
+    let (app, _clock) = TestServer::with_clock_and_options(|_| Options {
         max_value_bytes: 1_000,
         ..Options::default()
     });

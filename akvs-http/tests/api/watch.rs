@@ -28,7 +28,7 @@ fn every_kind_of_change_is_sent_with_its_data() {
     let (app, clock) = TestServer::with_clock();
     let mut watch = Watch::open(&app, "");
     let mut writer = app.connect();
-    let mut last = watch.begin();
+    let mut last = watch.start_revision();
     let mut assert_event = |answer: Answer, name: &str, data: serde_json::Value| {
         let event = watch.event();
         let revision = event.revision();

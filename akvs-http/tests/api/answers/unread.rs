@@ -114,7 +114,7 @@ fn a_value_is_read_only_after_memory_is_reserved_for_it() {
             inner: Arc::new(MemoryEngine::new()),
             read_bytes: Arc::default(),
         };
-        let app = TestServer::over_engine(Arc::new(engine.clone()), http.clone(), is_resident);
+        let app = TestServer::without_cache(Arc::new(engine.clone()), http.clone(), is_resident);
         for key in ["a", "b", "c"] {
             let written = app.post(&format!("/kv/ns/{key}"), vec![b'x'; LARGE]);
             assert_eq!(written.status, 201);

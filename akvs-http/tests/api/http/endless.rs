@@ -19,7 +19,7 @@ fn connect(app: &TestServer) -> (TcpStream, Connection) {
     let timeout = Some(Duration::from_secs(20));
     stream.set_write_timeout(timeout).expect("a time-out");
     let reader = stream.try_clone().expect("a second handle");
-    (stream, Connection::over(reader))
+    (stream, Connection::from_stream(reader))
 }
 
 /// Sends this text repeatedly until the server has closed the connection.

@@ -113,7 +113,7 @@ fn a_watch_ends_with_its_right() {
 
 #[test]
 fn a_token_is_valid_until_its_expiry_date() {
-    let (app, clock) = TestServer::with_clock_and(|now| {
+    let (app, clock) = TestServer::with_clock_and_options(|now| {
         let end = UNIX_EPOCH + Duration::from_millis(now.as_millis() + 1_000);
         options(vec![Token {
             expires: Some(end),

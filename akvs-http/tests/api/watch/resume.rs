@@ -92,7 +92,7 @@ fn a_watch_that_starts_during_a_commit_receives_its_changes() {
     for round in 0..60 {
         writer.send(request("POST", &format!("/kv/{round}/key"), "", b""));
         let path = format!("/watch/{round}?since={last}");
-        let mut watch = Watch::over(app.connect(), &path, "");
+        let mut watch = Watch::on_connection(app.connect(), &path, "");
         last = writer.answer().revision();
         assert_eq!(watch.event().change(), ("set", "key", last));
     }
@@ -104,7 +104,10 @@ fn last_event_id_takes_precedence_over_since() {
     let written = write(&app, 10, "");
     let next = |query: &str, header: &str| {
         let path = format!("/watch/ns?{query}");
-        Watch::over(app.connect(), &path, header).event().change().2
+        Watch::on_connection(app.connect(), &path, header)
+            .event()
+            .change()
+            .2
     };
     let id = |at: usize| format!("Last-Event-ID: {}\r\n", written[at]);
     let since = |at: usize| format!("since={}", written[at]);

@@ -77,11 +77,11 @@ impl Watch {
     pub(crate) fn resume(app: &TestServer, query: &str, last: Option<u64>) -> Watch {
         let path = format!("/watch/ns?{query}");
         let header = last.map_or(String::new(), |last| format!("Last-Event-ID: {last}\r\n"));
-        Watch::over(app.connect(), &path, &header)
+        Watch::on_connection(app.connect(), &path, &header)
     }
 
     /// Watches over this connection.
-    pub(crate) fn over(mut connection: Connection, path: &str, headers: &str) -> Watch {
+    pub(crate) fn on_connection(mut connection: Connection, path: &str, headers: &str) -> Watch {
         connection.send(request("GET", path, headers, b""));
         let head = connection.head().expect("a head");
         assert_eq!(head.status, 200, "{path}: {head:?}");
@@ -101,7 +101,7 @@ impl Watch {
     }
 
     /// Returns the revision after which the watch started.
-    pub(crate) fn begin(&self) -> u64 {
+    pub(crate) fn start_revision(&self) -> u64 {
         comment_revision(&self.first_comment).expect("a revision")
     }
 
