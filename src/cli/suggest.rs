@@ -99,7 +99,7 @@ mod tests {
             ("verfiy", Some("verify")),
             ("remove", Some("del")),
             ("info", Some("status")),
-            // What it means is not among these.
+            // The verb that it stands for is not among these.
             ("dump", None),
             ("xyz", None),
             ("nonsense", None),

@@ -30,7 +30,7 @@ use crate::shell::{Result, cargo, program, read, root, run};
 const CONFIG: &str = "xtask/openapi/schemathesis.toml";
 /// The server's engine.
 const MEMORY: (&str, &str) = ("AKVS_ENGINE__KIND", "memory");
-/// What the document states for a server that requires no token.
+/// The security requirement of the document of a server without tokens, and of one with tokens.
 const OPEN: &str = "\"security\":[{\"token\":[]},{}]";
 const CLOSED: &str = "\"security\":[{\"token\":[]}]";
 /// The maximum time to fetch the document.

@@ -8,7 +8,7 @@ pub(super) struct Leaf {
     pub(super) path: Vec<String>,
     /// The name that it is used under, if that is another one.
     pub(super) alias: Option<String>,
-    /// Whether it is of a `pub use`.
+    /// Whether a `pub use` declares it.
     pub(super) is_export: bool,
     pub(super) line: usize,
 }
@@ -54,7 +54,7 @@ pub(super) fn leaves(tokens: &[TokenTree]) -> Vec<Leaf> {
     found
 }
 
-/// Whether `pub` or `pub(…)` comes last.
+/// Returns whether `pub` or `pub(…)` comes last.
 fn is_public(before: &[TokenTree]) -> bool {
     let is_pub = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "pub");
     match before {
