@@ -51,7 +51,7 @@ fn without_start(start: BTreeSet<OneKey>, events: Vec<Event>) -> (BTreeSet<OneKe
     }
 }
 
-/// Returns the position of the operation with the wrong answer, or of the earliest one that had the same or the newest
+/// Returns the position of the operation with the wrong answer, or of the earliest operation with the same or the newest
 /// revision.
 fn latest_start(start: &BTreeSet<OneKey>, events: &[Event]) -> Option<usize> {
     let (Event::Answered(client, wrong), before) = events.split_last()? else {

@@ -139,10 +139,10 @@ fn an_unreachable_manager_is_logged_once() {
     let folder = tempfile::tempdir().unwrap();
     for (name, why) in [
         (
-            folder.path().join("nobody").display().to_string(),
+            folder.path().join("missing").display().to_string(),
             "No such file",
         ),
-        ("@nobody-has-this-name".into(), "refused"),
+        ("@no-socket-has-this-name".into(), "refused"),
         ("vsock:2:1".into(), "neither a path"),
     ] {
         let mut command = akvs();

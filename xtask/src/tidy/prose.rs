@@ -1,6 +1,6 @@
 //! The prose of a file, line by line: all of a text file; of Rust the documentation and the string literals.
 //!
-//! Comments that are no documentation, names and test modules are not part of it.
+//! Other comments, names and test modules within a file are not part of it; the files of tests are.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -14,7 +14,8 @@ pub(super) fn lines(file: &File) -> Vec<(usize, String)> {
     if path.ends_with(".md") || path == "config/akvs.toml" {
         return (1..).zip(file.text.lines().map(str::to_owned)).collect();
     }
-    let is_code = path.ends_with(".rs") && (path.starts_with("src/") || path.contains("/src/"));
+    let is_in = |folder: &str| path.starts_with(folder) || path.contains(&format!("/{folder}"));
+    let is_code = path.ends_with(".rs") && (is_in("src/") || is_in("tests/"));
     if !is_code || path.ends_with("/tests.rs") {
         return Vec::new();
     }
@@ -75,6 +76,7 @@ mod tests {
         for (line, text) in found.iter().zip(["One", "Two", "three", "four"]) {
             assert!(line.1.contains(text), "{line:?}");
         }
-        assert_eq!(prose("a/tests/b.rs", text), []);
+        assert_eq!(prose("a/tests/b.rs", text), found);
+        assert_eq!(prose("a/benches/b.rs", text), []);
     }
 }

@@ -231,7 +231,7 @@ fn an_unread_answer_does_not_block_others() {
             client.ask("GET", "/ping", "").await.summary(),
             (200, "pong")
         );
-        // Those that are dropped are reset; one that is read is complete.
+        // Dropped answers are reset; the answer that is read is complete.
         let last = unread.pop().expect("an answer").into_body();
         drop(unread);
         let value = whole(last).await.expect("the rest");
