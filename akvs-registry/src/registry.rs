@@ -5,7 +5,6 @@
 //! the map has for its namespace. A slot is removed when no other caller has it or a handle to its server, or after the
 //! namespace was dropped, when the server rejects all requests. The engine is not read under the lock of the map.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use akvs_core::{
     Op, Outcome, PeekedEntry, Result, Settings, SettingsPatch, StorageStats, Timestamp, Txn,
 };
 use akvs_server::{Committer, CommitterOptions, Server, Stats, Watch, WatchOptions};
+use foldhash::HashMap;
 
 use crate::slot::Slot;
 

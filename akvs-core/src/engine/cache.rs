@@ -16,11 +16,12 @@
 //! it was inserted before, the engine was read after its commit. An eviction in between does not matter, because the
 //! count is kept outside the cache.
 
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use quick_cache::sync::Cache;
+use foldhash::fast::RandomState;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{Equivalent, Weighter};
 
 use crate::types::identity::NamespaceId;
@@ -34,7 +35,7 @@ const STRIPES: usize = 256;
 
 /// A bounded cache of current entries.
 pub(crate) struct EntryCache {
-    entries: Cache<Slot, Entry, Weight>,
+    entries: Cache<Slot, Entry, Weight, RandomState>,
     stripes: Box<[Stripe]>,
     hasher: RandomState,
 }
@@ -128,9 +129,15 @@ impl EntryCache {
     /// Creates a cache of at most this many bytes, or none where no entry would fit.
     pub(crate) fn new(bytes: u64) -> Option<EntryCache> {
         (bytes >= OVERHEAD_BYTES as u64).then(|| EntryCache {
-            entries: Cache::with_weighter((bytes / TYPICAL_BYTES).max(1) as usize, bytes, Weight),
+            entries: Cache::with(
+                (bytes / TYPICAL_BYTES).max(1) as usize,
+                bytes,
+                Weight,
+                RandomState::default(),
+                DefaultLifecycle::default(),
+            ),
             stripes: (0..STRIPES).map(|_| Stripe::default()).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         })
     }
 
