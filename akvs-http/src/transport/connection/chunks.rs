@@ -34,6 +34,9 @@ enum At {
     DataLineFeed,
     /// At the beginning of a line behind the last chunk.
     Line,
+    /// In the name of a trailer field.
+    TrailerName,
+    /// In its value.
     Trailer,
     TrailerLineFeed,
     LastLineFeed,
@@ -77,7 +80,7 @@ impl At {
     /// Whether a byte that comes here carries nothing, so that there could be any number of them.
     fn is_spare(self, byte: u8) -> bool {
         match self {
-            At::Blanks(_) | At::Extension(_) | At::Trailer => true,
+            At::Blanks(_) | At::Extension(_) | At::TrailerName | At::Trailer => true,
             At::Line => byte != b'\r',
             At::Digits(size) => size == 0 && byte == b'0',
             At::Size
@@ -95,7 +98,8 @@ impl At {
     fn after(self, byte: u8) -> Result<At, &'static str> {
         const SIZE: &str = "malformed chunk size: expected hexadecimal digits and a line end";
         const DATA: &str = "a chunk is longer than its size";
-        const TRAILER: &str = "malformed trailer: expected a line end";
+        const TRAILER: &str =
+            "malformed trailer: expected a field name, a colon, a value and a line end";
         Ok(match (self, byte) {
             (At::Size, byte) => At::Digits(digit(byte).ok_or(SIZE)?),
             (At::Digits(size), byte) if byte.is_ascii_hexdigit() => {
@@ -117,14 +121,23 @@ impl At {
             (At::DataLineFeed, b'\n') => At::Size,
             (At::DataEnd | At::DataLineFeed, _) => return Err(DATA),
             (At::Line, b'\r') => At::LastLineFeed,
+            // A field as in a head: no blank before the colon, and no line that continues another.
+            (At::Line | At::TrailerName, byte) if is_token(byte) => At::TrailerName,
+            (At::TrailerName, b':') => At::Trailer,
             (At::Trailer, b'\r') => At::TrailerLineFeed,
-            (At::Line | At::Trailer, _) => At::Trailer,
+            (At::Trailer, b'\t' | b' '..=126 | 128..) => At::Trailer,
+            (At::Line | At::TrailerName | At::Trailer, _) => return Err(TRAILER),
             (At::TrailerLineFeed, b'\n') => At::Line,
             (At::LastLineFeed, b'\n') => At::Done,
             (At::TrailerLineFeed | At::LastLineFeed, _) => return Err(TRAILER),
             (At::Data(_) | At::Done, _) => self,
         })
     }
+}
+
+/// Returns whether a byte may be part of a field's name (RFC 9110, section 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn digit(byte: u8) -> Option<u64> {
@@ -185,6 +198,15 @@ mod tests {
             "0\r\nX: y\r\n\r",
             "0\r\nX: y\r\r\n\r\n",
             "0\r\n\r\r\n",
+            "0\r\nX\r\n\r\n",
+            "0\r\n: y\r\n\r\n",
+            "0\r\nX : y\r\n\r\n",
+            "0\r\n X: y\r\n\r\n",
+            "0\r\nX: y\r\n z\r\n\r\n",
+            "0\r\nX: y\n\r\n\r\n",
+            "0\r\nX: \0\r\n\r\n",
+            "0\r\nX: \x7f\r\n\r\n",
+            "0\r\n\n",
         ] {
             assert!(length(bad.as_bytes()).is_err(), "{bad:?}");
         }
@@ -197,8 +219,8 @@ mod tests {
             let blanks = format!("5{}\r\nhello\r\n", " ".repeat(spare));
             let one = format!("5;{}\r\nhello\r\n", "a".repeat(spare));
             let many = format!("1;{}\r\nx\r\n", "a".repeat(99)).repeat(spare / 99 + 1);
-            let trailer = format!("0\r\n{}\r\n\r\n", "a".repeat(spare));
-            let trailers = format!("0\r\n{}\r\n", "a\r\n".repeat(spare / 2));
+            let trailer = format!("0\r\na:{}\r\n\r\n", "a".repeat(spare));
+            let trailers = format!("0\r\n{}\r\n", "a:\r\n".repeat(spare / 2));
             [zeros, blanks, one, many, trailer, trailers]
         };
         for (spare, is_taken) in [(9_000, true), (20_000, false)] {

@@ -81,6 +81,11 @@ fn malformed_chunks_store_nothing() {
         "5,\r\nhello\r\n0\r\n\r\n",
         "5_0\r\nhello\r\n0\r\n\r\n",
         "5\r\nhello\r\n0\r\nX: y\r\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX-Sum\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX-Sum : 1\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX: y\r\n z\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX: \0\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX: y\n\r\n",
         // The greatest possible size; its bytes are never sent.
         "ffffffffffffffff\r\nhello\r\n0\r\n\r\n",
         "5\r\nhello\r\n",
