@@ -10,6 +10,7 @@ mod service;
 
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
@@ -132,7 +133,8 @@ async fn accept(
     let since = Instant::now();
     prepare(&stream, timeouts)?;
     let mut start = [0; PREFACE.len()];
-    within_header_timeout(stream.peek(&mut start), timeouts, &ending).await?;
+    let peek = stream.async_io(Interest::READABLE, || peek_start(&stream, &mut start));
+    within_header_timeout(peek, timeouts, &ending).await?;
     Ok(AcceptedStream {
         protocol: detect_protocol(&start),
         peer: stream.peer_addr().ok(),
@@ -149,9 +151,7 @@ async fn accept_unix(
 ) -> Result<AcceptedStream<UnixStream>, DispatchError> {
     let since = Instant::now();
     let mut start = [0; PREFACE.len()];
-    let peek = stream.async_io(Interest::READABLE, || {
-        Ok(rustix::net::recv(&stream, &mut start, RecvFlags::PEEK)?)
-    });
+    let peek = stream.async_io(Interest::READABLE, || peek_start(&stream, &mut start));
     within_header_timeout(peek, timeouts, &ending).await?;
     Ok(AcceptedStream {
         protocol: detect_protocol(&start),
@@ -159,6 +159,16 @@ async fn accept_unix(
         stream,
         since,
     })
+}
+
+/// Reads the first bytes, as many as tell the protocol, and leaves them to be read again. `WouldBlock` while there are
+/// too few: the preface of HTTP/2 may come in several segments.
+fn peek_start(stream: impl AsFd, start: &mut [u8; PREFACE.len()]) -> io::Result<()> {
+    let (length, _) = rustix::net::recv(stream, &mut start[..], RecvFlags::PEEK)?;
+    match (1..PREFACE.len()).contains(&length) && PREFACE.starts_with(&start[..length]) {
+        true => Err(io::ErrorKind::WouldBlock.into()),
+        false => Ok(()),
+    }
 }
 
 /// What a client speaks that begins so.

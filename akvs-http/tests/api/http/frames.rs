@@ -244,3 +244,24 @@ fn invalid_frames_close_the_connection() {
         assert!(matches!(outcome, Outcome::Ended(_)), "{what}: {outcome:?}");
     }
 }
+
+#[test]
+fn a_preface_in_several_segments_is_recognized() {
+    let app = TestServer::start();
+    for cut in [1, 3, 11, 12, 23] {
+        let mut stream = TcpStream::connect(app.address).expect("a connection");
+        stream.set_nodelay(true).expect("segments at once");
+        let patience = Some(Duration::from_secs(20));
+        stream.set_read_timeout(patience).expect("a time-out");
+        stream.write_all(&PREFACE[..cut]).expect("the first part");
+        // Each worker has a turn meanwhile, so that it sees the first part alone.
+        for _ in 0..8 {
+            assert_eq!(app.connect().ask("GET", "/ping", "", b"").text(), "pong");
+        }
+        let rest = [&PREFACE[cut..], &frame(SETTINGS, 0, 0, b""), &get(1)];
+        let rest = [&rest.concat(), &frame(PING, 0, 0, LAST)[..]].concat();
+        stream.write_all(&rest).expect("the rest");
+        let read = read(&mut stream, 1);
+        assert_eq!(read, (Outcome::Alive, vec![true]), "cut after {cut}");
+    }
+}
