@@ -1,7 +1,7 @@
 //! Watches: the names of the events and the data of those without an item.
 //!
 //! An event has the revision as its `id` if it is the last one of a transaction. A comment `revision N` says that a
-//! watcher has received all up to that revision.
+//! watcher has received all changes up to that revision.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub const DROP: &str = "drop";
 pub const SYNCED: &str = "synced";
 /// Changes were missed, and the watcher must read the state again; the data is a [`Position`].
 pub const RESET: &str = "reset";
-/// The beginning of the comment with the revision up to which a watcher has received all.
+/// The beginning of the comment with the revision up to which a watcher has received all changes.
 pub const REVISION_COMMENT: &str = "revision ";
 
 /// A revision, as the data of an event.

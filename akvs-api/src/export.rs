@@ -4,7 +4,7 @@
 //! - The first line of the export of all namespaces has `akvs`, `namespaces` and `revision`. A line with `namespace`,
 //!   `revision`, `created` and `settings` precedes the records of each namespace.
 //! - A record has `key` or `key64`, `value` or `value64`, and `content_type`, `content_encoding`, `revision`, `created`,
-//!   `modified` and `expires`, the types and `expires` only if they were stored.
+//!   `modified` and `expires`; the two types and `expires` only if the key has them.
 //! - The last line has `end`, `count` and `sha256`, see [`Checksum`].
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::Settings;
 use crate::strict::present;
 
-/// The version of the format that is written, and the only version that is read.
+/// The version of the format: the only version that is written and read.
 pub const VERSION: u64 = 1;
 
 /// A line, with the members of all kinds of lines.

@@ -45,7 +45,7 @@ impl<'de> de::Visitor<'de> for KeyNameVisitor {
     type Value = KeyName;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text, or an object with key64")
+        f.write_str("a string, or an object with key or key64")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<KeyName, E> {
@@ -60,12 +60,12 @@ impl<'de> de::Visitor<'de> for KeyNameVisitor {
     }
 }
 
-/// The entries of the keys at one moment.
+/// The entries of the keys in one snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = Found))]
 pub struct GetManyResponse<'a> {
-    /// The revision of that moment.
+    /// The revision of the snapshot.
     #[cfg_attr(feature = "openapi", schema(required))]
     #[serde(default)]
     pub revision: u64,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The answer to an import; the members of an import that failed are in the context of its problem document.
+/// The answer to an import. If an import fails, its problem document has these members in its context.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportReport {
     /// The number of keys that were deleted because they are not in the file; of the mode `replace` only.

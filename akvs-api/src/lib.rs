@@ -10,14 +10,17 @@ pub mod get_many;
 pub mod header;
 mod import_report;
 mod item;
+pub mod json;
 mod list;
 pub mod media_type;
 pub mod param;
 pub mod path;
 pub mod problem;
+pub mod route;
 mod settings;
 pub mod strict;
 pub mod text;
+pub mod ttl;
 pub mod txn;
 mod version;
 

@@ -1,4 +1,4 @@
-//! Names of query parameters. A name that ends with `64` takes the bytes of its twin as base64url.
+//! Names of query parameters. A name that ends with `64` takes the bytes of the name without it as base64url.
 
 /// What a `POST` does with the value: `add`, `append` or `touch`; without it, the value is stored.
 pub const OP: &str = "op";
@@ -34,7 +34,7 @@ pub const REVERSE: &str = "reverse";
 pub const VALUES: &str = "values";
 /// The maximum number of items of a page.
 pub const LIMIT: &str = "limit";
-/// Where a page begins, as the page before it says.
+/// Where a page begins: the cursor of the page before it.
 pub const CURSOR: &str = "cursor";
 /// The revision after which a watch begins.
 pub const SINCE: &str = "since";

@@ -1,9 +1,9 @@
 //! The path of a namespace or a key: `/kv/{namespace}` and `/kv/{namespace}/{key}`.
 //!
 //! A path is split on `/` first and each segment is decoded afterwards (RFC 3986, section 2.4), so that `%2F` is a slash
-//! in a key. A key is any bytes. A key that percent-encoding does not carry through URL libraries and proxies is
-//! written as base64url after the segment `~64`. Invariant: a path built here means the same bytes to the parser here, whatever
-//! URL library or proxy has seen it in between.
+//! in a key. A key is any bytes. A key that URL libraries or proxies would rewrite in spite of percent-encoding is written
+//! as base64url after the segment `~64`. Invariant: a path built here means the same bytes to the parser here after any
+//! URL library or proxy has passed it on.
 
 use std::borrow::Cow;
 
@@ -69,9 +69,9 @@ pub struct KeyPath<'a> {
     pub key: Cow<'a, [u8]>,
 }
 
-/// Parses the rest of a raw path after `/kv/` as a namespace; none where it has another segment or is empty.
+/// Parses the rest of a raw path after `/kv/` as a namespace; none if it has another segment or is empty.
 pub fn parse_namespace(rest: &str) -> Option<Result<Cow<'_, str>>> {
-    // With a slash behind it, it is a path whose key is missing.
+    // With a slash after it, it is a path whose key is missing.
     (!rest.is_empty() && !rest.contains('/')).then(|| namespace(rest))
 }
 
@@ -150,7 +150,7 @@ pub fn decode(segment: &str, code: Code) -> Result<Cow<'_, [u8]>> {
 
 fn decode_base64_key(text: &str) -> Result<Vec<u8>> {
     let text = decode(text, Code::InvalidKey)?;
-    // Whatever it decodes to would be too long; no need to decode it.
+    // A longer text decodes to a key that is too long.
     if text.len() > Key::MAX_BYTES * 2 {
         return Err(Error::new(
             Code::InvalidKey,
@@ -161,12 +161,8 @@ fn decode_base64_key(text: &str) -> Result<Vec<u8>> {
         )
         .with("limit", Key::MAX_BYTES));
     }
-    base64url::decode(&text).map_err(|error| {
-        Error::new(
-            Code::InvalidKey,
-            format!("invalid key: expected base64url without padding: {error}"),
-        )
-    })
+    base64url::decode(&text)
+        .map_err(|error| Error::new(Code::InvalidKey, format!("invalid key: {error}")))
 }
 
 #[cfg(test)]
@@ -196,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_copied_where_nothing_is_escaped() {
+    fn nothing_is_copied_without_an_escape() {
         let path = parse("ns/key").unwrap();
         assert!(matches!(
             (path.namespace, path.key),
@@ -213,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_not_found() {
+    fn a_path_without_one_key_is_not_found() {
         for rest in [
             "",
             "ns",
@@ -296,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_would_not_survive_go_in_base64url() {
+    fn keys_that_would_not_survive_are_base64url() {
         for (key, path) in [
             (&b"."[..], "/~64/Lg"),
             (b"..", "/~64/Li4"),
@@ -314,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn every_single_byte_and_pair_of_awkward_ones_survives() {
+    fn every_byte_and_every_pair_of_special_bytes_survives() {
         for byte in 0..=255_u8 {
             assert_eq!(round_trip("ns", &[byte]).1, [byte]);
         }
@@ -332,7 +328,7 @@ mod tests {
         }
 
         #[test]
-        fn every_awkward_key_survives(key in "[./~64%+2eEfF\\\\ ?#;:@&=]{1,8}") {
+        fn every_key_of_special_characters_survives(key in "[./~64%+2eEfF\\\\ ?#;:@&=]{1,8}") {
             prop_assert_eq!(round_trip("ns", key.as_bytes()).1, key.into_bytes());
         }
 
@@ -352,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_that_urls_take_for_a_step_is_refused() {
+    fn a_namespace_that_is_a_path_step_in_urls_is_refused() {
         for name in [".", ".."] {
             let error = namespace_path(name).unwrap_err();
             assert_eq!(error.code(), Code::InvalidNamespace);

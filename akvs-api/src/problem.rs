@@ -41,10 +41,10 @@ pub struct Problem {
 
 impl Problem {
     /// Returns the problem document of an error.
-    pub fn new(error: &Error, status: u16, title: &str) -> Problem {
+    pub fn new(error: &Error, status: u16) -> Problem {
         Problem {
             type_uri: Some(type_uri(error.code())),
-            title: Some(title.to_owned()),
+            title: Some(title(error.code()).to_owned()),
             status: Some(status),
             detail: Some(error.message().to_owned()),
             code: Some(error.code().as_str().to_owned()),
@@ -56,6 +56,34 @@ impl Problem {
     pub fn is_akvs(&self) -> Option<bool> {
         let type_uri = self.type_uri.as_deref()?;
         Some(type_uri.starts_with(TYPE_PREFIX))
+    }
+}
+
+/// Returns the title of the problems with this code, which is the same for all of them (RFC 9457, section 3.1.3).
+pub fn title(code: Code) -> &'static str {
+    match code {
+        Code::InvalidKey => "Invalid key",
+        Code::InvalidNamespace => "Invalid namespace",
+        Code::InvalidRequest => "Invalid request",
+        Code::ConfirmationRequired => "Confirmation required",
+        Code::Unauthorized => "Unauthorized",
+        Code::Forbidden => "Forbidden",
+        Code::NotFound => "Not Found",
+        Code::MethodNotAllowed => "Method Not Allowed",
+        Code::Conflict => "Conflict",
+        Code::PreconditionFailed => "Precondition failed",
+        Code::HistoryGone => "History gone",
+        Code::TooLarge => "Too large",
+        Code::RangeNotSatisfiable => "Range not satisfiable",
+        Code::MisdirectedRequest => "Misdirected request",
+        Code::Overloaded => "Overloaded",
+        Code::Closing => "Closing",
+        Code::Unavailable => "Unavailable",
+        Code::OutcomeUnknown => "Outcome unknown",
+        Code::QuotaExceeded => "Quota exceeded",
+        Code::StorageFull => "Storage full",
+        Code::Storage => "Storage failed",
+        Code::Corrupted => "Stored data damaged",
     }
 }
 
@@ -114,7 +142,7 @@ mod tests {
         let error = Error::new(Code::TooLarge, "the value has 9 bytes")
             .with("limit", 8)
             .with("title", "not this one");
-        let problem = Problem::new(&error, 413, "Too large");
+        let problem = Problem::new(&error, 413);
         let text = serde_json::to_string(&problem).unwrap();
         assert_eq!(
             text,
@@ -130,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_document_is_read_as_far_as_it_goes() {
+    fn a_document_of_another_program_is_read_leniently() {
         let text = r#"{"type":"about:blank","title":1,"status":"x","code":"teapot","more":[]}"#;
         let problem: Problem = serde_json::from_str(text).unwrap();
         assert_eq!((problem.title.as_deref(), problem.status), (None, None));

@@ -7,7 +7,7 @@ use akvs_core::Error;
 
 use crate::base64url::{self, DecodeError};
 
-/// The escapes that a value of any length may have as text, in bytes, because text can be read.
+/// The bytes of escapes that any value may have as text even if base64url is shorter, because people can read text.
 const MIN_ESCAPED_BYTES: usize = 64;
 
 /// Bytes as text or as base64url: the value of one of a pair of members, such as `key` and `key64`.
@@ -44,7 +44,7 @@ impl<'a> TextOrBase64<'a> {
         }
     }
 
-    /// Adds the bytes to the context of an error, as the member of this name or of its twin.
+    /// Adds the bytes to the context of an error, as the member `{name}` or `{name}64`.
     pub fn add_to(self, error: Error, name: &str) -> Error {
         match self {
             TextOrBase64::Text(text) => error.with(name, text),
@@ -82,6 +82,14 @@ impl ValueForm {
         }
     }
 
+    /// Returns the name of the member with a value in this form.
+    pub fn member(self) -> &'static str {
+        match self {
+            ValueForm::Text(_) => "value",
+            ValueForm::Base64(_) => "value64",
+        }
+    }
+
     /// Returns the length in bytes.
     pub fn length(self) -> u64 {
         match self {
@@ -102,15 +110,15 @@ pub enum PairError {
 impl fmt::Display for PairError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PairError::Both => f.write_str("a text and its base64url are both present"),
-            PairError::Malformed(error) => write!(f, "not base64url without padding: {error}"),
+            PairError::Both => f.write_str("both the text and its base64url: expected one of them"),
+            PairError::Malformed(error) => error.fmt(f),
         }
     }
 }
 
 impl std::error::Error for PairError {}
 
-/// Returns the bytes of a pair of members; none where neither is present. An owned text is not copied.
+/// Returns the bytes of a pair of members; none if neither is present. An owned text is not copied.
 pub fn read_pair<'a>(
     text: Option<impl Into<Cow<'a, str>>>,
     base64: Option<impl AsRef<str>>,
@@ -148,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn at_most_one_of_a_pair_is_taken() {
+    fn at_most_one_of_a_pair_is_accepted() {
         let none: Option<&str> = None;
         assert_eq!(read_pair(none, none), Ok(None));
         assert_eq!(read_pair(Some("a"), Some("YQ")), Err(PairError::Both));
@@ -159,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_whose_escapes_are_longer_than_base64_goes_as_base64() {
+    fn a_text_whose_escapes_are_longer_than_base64_becomes_base64() {
         let text = |value: &[u8]| matches!(ValueForm::new(value), ValueForm::Text(_));
         assert!(text(&[1; 10]) && text(b"\n\n\n\"\"") && text(&[b'"'; 90]));
         assert!(!text(&[1; 1_000]) && !text(&[b'"'; 1_000]) && !text(b"\xff"));

@@ -7,14 +7,14 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::strict::{List, objects, present};
 
-/// A transaction: either all operations are done, or none because a check failed.
+/// A transaction: all operations are done, or none if a check fails.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TxnRequest {
     /// The conditions, all of which must hold.
     #[serde(deserialize_with = "objects", skip_serializing_if = "Option::is_none")]
     pub checks: Option<List<Check>>,
-    /// The operations, each on another key.
+    /// The operations, at most one on each key.
     #[serde(deserialize_with = "objects", skip_serializing_if = "Option::is_none")]
     pub ops: Option<List<Op>>,
 }
@@ -121,7 +121,7 @@ impl OpKind {
 
 impl Op {
     /// Returns the first member that does not belong to an operation of this kind.
-    pub fn foreign_member(&self, kind: OpKind) -> Option<&'static str> {
+    pub fn unknown_member(&self, kind: OpKind) -> Option<&'static str> {
         let members = [
             ("value", self.value.is_some()),
             ("value64", self.value64.is_some()),
@@ -130,12 +130,12 @@ impl Op {
             ("by", self.by.is_some()),
         ];
         let mut members = members.into_iter();
-        let foreign = members.find(|(name, is_set)| *is_set && !kind.members().contains(name));
-        foreign.map(|(name, _)| name)
+        let unknown = members.find(|(name, is_set)| *is_set && !kind.members().contains(name));
+        unknown.map(|(name, _)| name)
     }
 }
 
-/// A time to live, as text in the grammar of the query parameter `ttl`. A number of seconds is read too.
+/// A time to live, as text in the grammar of the query parameter `ttl`. A number of seconds is read as well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ttl(pub String);
 
@@ -151,7 +151,7 @@ impl de::Visitor<'_> for TtlVisitor {
     type Value = Ttl;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number of seconds, or text such as \"5m\"")
+        f.write_str("a number of seconds, or a string such as \"5m\"")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Ttl, E> {
@@ -191,7 +191,7 @@ pub struct OpResult<'a> {
     /// The revision, if the operation changed something.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub revision: Option<u64>,
-    /// Whether the key existed before; missing for a token that may not read.
+    /// Whether the key existed before; missing in answers to a token without the right to read.
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub existed: Option<bool>,
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn a_member_of_another_kind_is_found() {
         let op = |text: &str| serde_json::from_str::<Op>(text).unwrap();
-        for (text, kind, foreign) in [
+        for (text, kind, unknown) in [
             (r#"{"value":"","ttl":5}"#, OpKind::Set, None),
             (r#"{"value":"","by":1}"#, OpKind::Set, Some("by")),
             (r#"{"ttl":5}"#, OpKind::Delete, Some("ttl")),
@@ -245,7 +245,7 @@ mod tests {
                 Some("content_type"),
             ),
         ] {
-            assert_eq!(op(text).foreign_member(kind), foreign, "{text}");
+            assert_eq!(op(text).unknown_member(kind), unknown, "{text}");
         }
         for name in OpKind::NAMES {
             assert_eq!(OpKind::parse(name).map(OpKind::as_str), Some(name));

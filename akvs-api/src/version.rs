@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Version {
     /// The commit that it was built from.
     pub commit: Option<String>,
-    /// When a write is answered: `fsync`, `interval` or `none`.
+    /// The durability of a write that was answered: `fsync`, `interval` or `none`.
     pub durability: String,
     /// The storage engine: `disk` or `memory`.
     pub engine: String,
@@ -18,11 +18,11 @@ pub struct Version {
     pub version: String,
 }
 
-/// The maximum values that a server accepts, lengths in bytes and times in milliseconds. An older server may lack some.
+/// The maximum values that a server accepts: lengths in bytes, times in milliseconds. An older server may lack some.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// The time that requests may take after the stop of the server was requested.
+    /// The time that requests in flight may take when the server stops.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain_timeout_ms: Option<u64>,
     /// The time that the head of a request may take.

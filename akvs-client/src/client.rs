@@ -61,7 +61,7 @@ impl Client {
     pub(crate) fn request(&self, method: Method, path: [&str; 3]) -> Result<RequestBuilder> {
         let url = [&self.0.base_url, path[0], path[1], path[2]].concat();
         let url = Url::parse(&url).map_err(bad_url)?;
-        let route = wire::route(&[path[0], path[1]].concat());
+        let route = akvs_api::route::from_path(&[path[0], path[1]].concat());
         let mut request = self
             .0
             .http

@@ -7,9 +7,8 @@ pub(crate) mod json;
 pub(crate) mod query;
 
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use akvs_api::path::KEY64;
 use akvs_api::{header, media_type};
 use akvs_core::{Code, Revision};
 use bytes::{Bytes, BytesMut};
@@ -33,27 +32,6 @@ const MAX_PROBLEM_BYTES: u64 = 8 << 20;
 const MAX_DISCARDED_BYTES: u64 = 64 << 10;
 /// The maximum that is reserved for a body by its `Content-Length` alone.
 const MAX_RESERVED_BYTES: u64 = 16 << 20;
-
-/// Returns the server's name for the route of a path below the base URL (`AKVS-Route`), if it has one.
-pub(crate) fn route(path: &str) -> Option<&'static str> {
-    const NAMES: [&str; 12] = [
-        "txn", "get", "settings", "watch", "export", "import", "ping", "livez", "readyz",
-        "metrics", "version", "whoami",
-    ];
-    let path = path.split('?').next().unwrap_or_default();
-    let mut segments = path.split('/').skip(1);
-    let first = segments.next()?;
-    let rest = (segments.next(), segments.next(), segments.next());
-    match (first, rest) {
-        ("kv", (None, ..)) => Some("namespaces"),
-        ("kv", (Some(_), None, _)) => Some("namespace"),
-        ("kv", (Some(_), Some(KEY64), Some(_))) => Some("key64"),
-        ("kv", (Some(_), Some(_), _)) => Some("key"),
-        ("export", (None, ..)) => Some("export_all"),
-        ("import", (None, ..)) => Some("import_all"),
-        _ => NAMES.into_iter().find(|name| *name == first),
-    }
-}
 
 /// Returns the revision in the `ETag`. A proxy that compresses may have made the tag weak.
 pub(crate) fn revision(headers: &HeaderMap) -> Option<Revision> {
@@ -91,17 +69,6 @@ pub(crate) fn content_range(headers: &HeaderMap) -> Option<(u64, u64)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, _) = range.split_once('-')?;
     Some((first.parse().ok()?, total.parse().ok()?))
-}
-
-/// Returns a time to live as the value of a parameter: whole seconds, or milliseconds rounded up; `None` for zero.
-pub(crate) fn ttl(ttl: Duration) -> Option<String> {
-    if ttl.is_zero() {
-        None
-    } else if ttl.subsec_nanos() == 0 {
-        Some(ttl.as_secs().to_string())
-    } else {
-        Some(format!("{}ms", ttl.as_nanos().div_ceil(1_000_000)))
-    }
 }
 
 /// Returns revisions as a list of entity tags.
@@ -223,27 +190,9 @@ fn parse_problem(status: u16, body: &[u8]) -> Option<(Problem, Option<bool>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    #[test]
-    fn a_path_has_a_route() {
-        for (path, name) in [
-            ("/kv", Some("namespaces")),
-            ("/kv/ns", Some("namespace")),
-            ("/kv/ns?confirm=a/b", Some("namespace")),
-            ("/kv/~64/key", Some("key")),
-            ("/kv/ns/~64/aw", Some("key64")),
-            ("/export", Some("export_all")),
-            ("/export/ns", Some("export")),
-            ("/import?mode=merge", Some("import_all")),
-            ("/txn/ns", Some("txn")),
-            ("/admin/status", None),
-            ("/", None),
-            ("", None),
-        ] {
-            assert_eq!(route(path), name, "{path}");
-        }
-    }
+    use super::*;
 
     #[test]
     fn a_revision_is_read_from_its_tag() {
@@ -256,20 +205,6 @@ mod tests {
         assert_eq!(tagged("7"), None);
         assert_eq!(tagged("\"x\""), None);
         assert_eq!(revision(&HeaderMap::new()), None);
-    }
-
-    #[test]
-    fn a_time_to_live_is_exact_to_the_millisecond_and_never_rounds_to_nothing() {
-        for (nanos, text) in [
-            (0, None),
-            (1, Some("1ms")),
-            (1_000_000, Some("1ms")),
-            (1_000_001, Some("2ms")),
-            (1_500_000_000, Some("1500ms")),
-            (90_000_000_000, Some("90")),
-        ] {
-            assert_eq!(ttl(Duration::from_nanos(nanos)).as_deref(), text);
-        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::fmt;
 use akvs_core::Result;
 use bytes::Bytes;
 
-/// A response in chunks, each of which is made once the one before it was sent.
+/// A response in chunks, each of which is made after the chunk before it was sent.
 pub type ByteChunks = Box<dyn Iterator<Item = Result<Bytes>> + Send>;
 
 /// The operations of the admin API. The methods may block.
@@ -17,14 +17,14 @@ pub type ByteChunks = Box<dyn Iterator<Item = Result<Bytes>> + Send>;
 /// ```
 /// use akvs_http::{AdminApi, ByteChunks};
 /// #[derive(Debug)]
-/// struct Quiet;
-/// impl AdminApi for Quiet {
+/// struct NoAdmin;
+/// impl AdminApi for NoAdmin {
 ///     fn stop(&self) {}
 ///     fn log(&self) -> String {
 ///         "off".into()
 ///     }
 ///     fn set_log(&self, filter: &str) -> Result<(), String> {
-///         Err(format!("{filter} would be too loud"))
+///         Err(format!("unknown filter {filter:?}: expected off"))
 ///     }
 ///     fn backup(&self) -> akvs_core::Result<ByteChunks> {
 ///         Ok(Box::new(std::iter::empty()))
@@ -34,7 +34,7 @@ pub type ByteChunks = Box<dyn Iterator<Item = Result<Bytes>> + Send>;
 ///     }
 /// }
 /// let options = akvs_http::Options {
-///     admin: Some(std::sync::Arc::new(Quiet)),
+///     admin: Some(std::sync::Arc::new(NoAdmin)),
 ///     ..Default::default()
 /// };
 /// assert_eq!(options.admin.map(|admin| admin.log()).as_deref(), Some("off"));

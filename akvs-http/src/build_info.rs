@@ -1,6 +1,6 @@
-//! The version and the engine that the server reports.
+//! The version, commit and engine that the server reports.
 
-/// The version and the engine that the server reports in `/version` and its metrics.
+/// The version, commit and engine that the server reports in `/version` and its metrics.
 ///
 /// ```
 /// let options = akvs_http::Options {

@@ -1,8 +1,8 @@
-//! What a handler gets of a request, and what is done around every handler: the caller is identified, the path parsed,
-//! unread content discarded, and an error rendered.
+//! The context of a handler, and the steps around every handler: identify the caller, parse the path, discard unread
+//! content, render an error.
 //!
 //! A handler is an `async fn(Context<Path>) -> Result<HttpResponse>`. Invariant: a handler of a route that needs a
-//! token runs only after the caller was identified, and the right that it checks is the one in the route's row.
+//! token runs only after the caller was identified, and it checks the right in the route's row.
 
 use std::sync::Arc;
 
@@ -20,23 +20,23 @@ use crate::response::problem;
 use crate::route::{Access, Route};
 use crate::state::State;
 
-/// A request, and what was found out about it before its handler runs.
+/// A request with its route, its parsed path and its caller.
 pub(crate) struct Context<'a, P = ()> {
     pub(crate) request: &'a HttpRequest,
     pub(crate) payload: &'a mut Payload,
     pub(crate) state: &'a Arc<State>,
-    /// What the path names.
+    /// The parameters of the path.
     pub(crate) path: P,
     route: &'static Route,
-    /// None of a route that is open to everyone.
+    /// None on a route that needs no token.
     identity: Option<Identity>,
     /// The right that the route's row has for the method.
     right: Option<Right>,
 }
 
-/// What the path of a route names.
+/// The parameters of a route's path.
 pub(crate) trait FromPath<'a>: Sized {
-    /// Parses the raw path, which no router has decoded.
+    /// Parses the raw path, before any decoding.
     fn from_path(route: &Route, path: &'a str) -> Result<Self>;
 }
 
@@ -52,12 +52,13 @@ impl FromPath<'_> for Namespace {
     }
 }
 
-/// None where the route is about all namespaces.
+/// None on a route for all namespaces.
 impl FromPath<'_> for Option<Namespace> {
     fn from_path(route: &Route, path: &str) -> Result<Option<Namespace>> {
-        match path == route.path {
-            true => Ok(None),
-            false => Namespace::from_path(route, path).map(Some),
+        if path == route.path {
+            Ok(None)
+        } else {
+            Namespace::from_path(route, path).map(Some)
         }
     }
 }
@@ -68,7 +69,7 @@ impl<'a> FromPath<'a> for KeyPath<'a> {
     }
 }
 
-/// Answers a request of a route by its handler.
+/// Answers a request by the handler of its route.
 pub(crate) async fn serve(
     route: &'static Route,
     request: HttpRequest,
@@ -94,13 +95,13 @@ pub(crate) async fn serve(
     response
 }
 
-/// The error of a method that a route has no answer to; [`serve`] makes the response of it.
+/// Returns the error of a method that a route does not have; [`serve`] renders it with `Allow`.
 pub(crate) fn method_not_allowed(method: &Method) -> Error {
     Error::new(Code::MethodNotAllowed, method.as_str())
 }
 
 impl<'a, P: FromPath<'a>> Context<'a, P> {
-    /// Identifies the caller, if the route needs that, and parses the path.
+    /// Identifies the caller, unless the route is open, and parses the path.
     pub(crate) fn new(
         route: &'static Route,
         request: &'a HttpRequest,
@@ -130,15 +131,15 @@ impl<P> Context<'_, P> {
         self
     }
 
-    /// The caller, or the error `unauthorized`.
+    /// Returns the caller, or the error `unauthorized` on an open route.
     pub(crate) fn identity(&self) -> Result<&Identity> {
         let missing = || Error::new(Code::Unauthorized, "the caller was not identified");
         self.identity.as_ref().ok_or_else(missing)
     }
 
-    /// The right that the route's row has for the method.
+    /// Returns the right that the route's row has for the method.
     pub(crate) fn right(&self) -> Right {
-        // A handler that checks a right in a row without one is left to callers with all rights.
+        // A row without a right whose handler checks one nevertheless is for callers with all rights.
         self.right.unwrap_or(Right::Admin)
     }
 
@@ -147,12 +148,12 @@ impl<P> Context<'_, P> {
         self.identity()?.authorize(self.right(), namespace, scope)
     }
 
-    /// The method's right, to be checked again while the answer is sent; it must hold now.
+    /// Returns an authorization for the method's right, which is checked now and again while the answer is sent.
     pub(crate) fn authorization(&self, resource: Resource) -> Result<StreamAuthorization> {
         self.authorization_for(self.right(), resource)
     }
 
-    /// The same for another right.
+    /// Returns the same as [`authorization`](Context::authorization) for another right.
     pub(crate) fn authorization_for(
         &self,
         right: Right,
@@ -168,8 +169,8 @@ impl<P> Context<'_, P> {
         query::reject_any(self.request.query_string())
     }
 
-    /// Receives the content within the limits of the route's row. True where the caller was identified again
-    /// meanwhile, because the tokens may have changed: its rights must be checked again.
+    /// Receives the content within the limits of the route's row. Returns true if the tokens may have changed meanwhile:
+    /// the caller has been identified again, and its rights must be checked again.
     pub(crate) async fn receive(&mut self) -> Result<(Bytes, bool)> {
         let State {
             value_limits,
@@ -196,8 +197,8 @@ impl Context<'_, KeyPath<'_>> {
 }
 
 impl Context<'_, Namespace> {
-    /// Receives a JSON document from a caller that has the method's right for some keys of the namespace. Which keys
-    /// the document names is left to the handler to check.
+    /// Receives a JSON document from a caller that has the method's right for some keys of the namespace. The handler
+    /// must check the right for the keys that the document names.
     pub(crate) async fn receive_json<T: DeserializeOwned>(&mut self) -> Result<T> {
         self.authorize_namespace()?;
         self.no_query()?;

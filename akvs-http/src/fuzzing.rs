@@ -1,7 +1,7 @@
-//! What a fuzzer may reach, and what must hold of whatever it sends: a door to the readers of paths, queries, fields
-//! and bodies, for `akvs-http/fuzz` alone.
+//! Entry points of the fuzz targets in `akvs-http/fuzz`: the parsers of paths, queries, header fields and bodies, with the
+//! properties that must hold for any input.
 //!
-//! A function here panics where a promise is broken. That none of the readers panics themselves goes without saying.
+//! A function here panics if a property does not hold. The parsers themselves must never panic.
 
 use actix_web::http::Method;
 use actix_web::http::header::{
@@ -26,7 +26,7 @@ use crate::request::path::KeyPath;
 use crate::request::query;
 use crate::response::problem;
 
-/// A path behind `/kv/`, and a key as any bytes.
+/// Parses the rest of a path after `/kv/`, and a key of any bytes in both spellings.
 pub fn path(input: &[u8]) {
     if let Ok(rest) = std::str::from_utf8(input) {
         match path::parse(rest) {
@@ -46,7 +46,7 @@ pub fn path(input: &[u8]) {
     let escaped = percent_encode(input, NON_ALPHANUMERIC).to_string();
     let encoded = format!("~64/{}", URL_SAFE_NO_PAD.encode(input));
     for spelling in [escaped, encoded] {
-        // Whichever way it is spelt, it is these bytes.
+        // Both spellings mean these bytes.
         let rest = format!("ns/{spelling}");
         match path::parse(&rest) {
             Ok(found) => assert!(is_key && found.key == input, "{rest}"),
@@ -55,23 +55,23 @@ pub fn path(input: &[u8]) {
     }
 }
 
-/// Whether a percent sign is without its two digits.
+/// Returns whether a percent sign lacks its two digits.
 fn is_malformed(text: &str) -> bool {
     let mut escapes = text.split('%').skip(1);
-    escapes.any(|behind| {
-        let digits = behind.as_bytes().get(..2);
+    escapes.any(|escape| {
+        let digits = escape.as_bytes().get(..2);
         !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     })
 }
 
-/// The name and the key are what they may be, and their plainest spelling means the same.
+/// Checks that the name and the key are valid, and that their plainest spelling means the same.
 fn is_one_key(found: &KeyPath<'_>) {
     assert!((1..=Key::MAX_BYTES).contains(&found.key.len()));
     assert!((1..=128).contains(&found.namespace.len()));
     assert!(!found.namespace.chars().any(char::is_control));
     let name = percent_encode(found.namespace.as_bytes(), NON_ALPHANUMERIC);
     let key = percent_encode(&found.key, NON_ALPHANUMERIC);
-    // Behind the word that announces base64url a slash is no trailing one: the key is missing then.
+    // A slash after `~64` is not a trailing slash: the key after it is missing.
     let ends: &[&str] = if &*found.key == b"~64" {
         &[""]
     } else {
@@ -84,7 +84,7 @@ fn is_one_key(found: &KeyPath<'_>) {
     }
 }
 
-/// A query, read as that of each request that has one.
+/// Parses a query as that of each route.
 pub fn query(input: &[u8]) {
     let Ok(query) = std::str::from_utf8(input) else {
         return;
@@ -109,27 +109,27 @@ pub fn query(input: &[u8]) {
         query::parse_watch("", Some(query)).err(),
     ];
     others.iter().flatten().for_each(is_refused);
-    // Whatever has a parameter is refused where none is taken, and what is refused is never an empty query.
+    // `reject_any` refuses exactly the queries with a parameter.
     let is_empty = query.bytes().all(|byte| byte == b'&');
     assert_eq!(query::reject_any(query).is_ok(), is_empty, "{query:?}");
 }
 
-/// A cursor that was made is read back by its own list alone; any other is refused or of that list.
-fn cursors(position: &[u8], asked: Option<&[u8]>) {
+/// Checks that only the list that made a cursor reads it, and that any other cursor is refused or belongs to that list.
+fn cursors(position: &[u8], requested: Option<&[u8]>) {
     let list = Listing::new(Kind::Keys, &[Some(position)]);
     let other = Listing::new(Kind::KeysBack, &[Some(position)]);
     let cursor = list.cursor(position);
     let back = list.position(cursor.as_bytes());
     assert!(back.is_ok_and(|back| back == position), "{cursor}");
     assert!(other.position(cursor.as_bytes()).is_err(), "{cursor}");
-    let Some(asked) = asked else { return };
-    match list.position(asked) {
-        Ok(position) => assert_eq!(list.cursor(&position).as_bytes(), asked),
+    let Some(requested) = requested else { return };
+    match list.position(requested) {
+        Ok(position) => assert_eq!(list.cursor(&position).as_bytes(), requested),
         Err(error) => is_refused(&error),
     }
 }
 
-/// Lines of fields: the first byte of each says which field it is.
+/// Parses header fields, one per line: the first byte of a line selects the name.
 pub fn fields(input: &[u8]) {
     let names = [
         IF_MATCH,
@@ -165,16 +165,16 @@ pub fn fields(input: &[u8]) {
     if let Some(wait) = conditions::wait(&headers) {
         assert!(wait.as_secs() <= 60);
     }
-    judged(&headers, &entry);
+    evaluate(&headers, &entry);
 }
 
-fn judged(headers: &HeaderMap, entry: &Entry) {
-    // A moment of 2026.
+fn evaluate(headers: &HeaderMap, entry: &Entry) {
+    // In 2026.
     let now = || Timestamp::from_millis(1_796_000_000_000);
     match conditions::for_write(headers, now) {
         Ok(condition) => {
             let has_tags = headers.contains_key(IF_MATCH) || headers.contains_key(IF_NONE_MATCH);
-            // A condition that was asked for is never forgotten; a date may be none.
+            // A condition with tags is never ignored; a malformed date may be.
             assert!(condition != Condition::None || !has_tags);
             let has_date = headers.contains_key(IF_UNMODIFIED_SINCE);
             assert!(condition == Condition::None || has_tags || has_date);
@@ -196,12 +196,12 @@ fn judged(headers: &HeaderMap, entry: &Entry) {
     }
 }
 
-/// A body of JSON.
+/// Parses a JSON body.
 pub fn body(input: &[u8]) {
     let transaction = json::parse::<TxnRequest>(input).map(|_| ());
     let keys = json::parse::<GetManyRequest>(input);
     if transaction.is_ok() || keys.is_ok() {
-        // What is taken is JSON without any doubt.
+        // An accepted body is valid JSON.
         assert!(serde_json::from_slice::<serde_json::Value>(input).is_ok());
     }
     if let Err(error) = transaction {
@@ -219,9 +219,9 @@ pub fn body(input: &[u8]) {
     }
 }
 
-/// It is the client's fault, it says so in few words, and the words fit into a document.
+/// Checks that an error has a client status and a short message that fits into a problem document.
 fn is_refused(error: &Error) {
-    let (status, _) = problem::status(error.code());
+    let status = problem::status(error.code());
     assert!(status.is_client_error(), "{error}");
     let known = match error.code() {
         Code::NotFound

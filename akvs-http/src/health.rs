@@ -1,8 +1,8 @@
 //! The health check by which a supervisor detects a server that hangs.
 //!
-//! The check takes the way of a write: each worker handles it among its connections, passes it to the committer, and gets
+//! The check goes the way of a write: each worker handles it among its connections, passes it to the committer, and gets
 //! the answer as it gets those of writes. It does not use a socket, because a server whose connections are all in use
-//! does not hang. Invariant: while a worker is missing, or a worker or the committer hangs, there is no answer.
+//! does not hang. Invariant: while a worker is missing, or a worker or the committer hangs, the check does not return.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,13 +10,13 @@ use akvs_registry::Registry;
 use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-type Question = oneshot::Sender<bool>;
+type Ping = oneshot::Sender<bool>;
 
 /// The health check of all workers.
 pub(crate) struct HealthCheck {
-    /// The number of workers that there must be.
+    /// The number of workers that must exist.
     expected: usize,
-    workers: Mutex<Vec<mpsc::Sender<Question>>>,
+    workers: Mutex<Vec<mpsc::Sender<Ping>>>,
     joined: Notify,
 }
 
@@ -29,15 +29,15 @@ impl HealthCheck {
         }
     }
 
-    /// Returns what a new worker must run for as long as it serves.
+    /// Adds a worker, and returns the task that it must run while it serves.
     pub(crate) fn join(&self, registry: Registry) -> impl Future<Output = ()> + use<> {
-        let (ask, mut asked) = mpsc::channel::<Question>(1);
-        self.workers().push(ask);
+        let (sender, mut pings) = mpsc::channel::<Ping>(1);
+        self.workers().push(sender);
         self.joined.notify_waiters();
         async move {
-            while let Some(question) = asked.recv().await {
-                // The check may have been given up.
-                let _ = question.send(registry.ping().await);
+            while let Some(ping) = pings.recv().await {
+                // The check may have been dropped meanwhile.
+                let _ = ping.send(registry.ping().await);
             }
         }
     }
@@ -46,17 +46,20 @@ impl HealthCheck {
     pub(crate) async fn check(&self) -> bool {
         let workers = self.all().await;
         let answers = workers.iter().map(|worker| async {
-            let (question, answer) = oneshot::channel();
-            // A worker that has ended does not serve any more.
-            worker.send(question).await.is_err() || answer.await.unwrap_or(true)
+            let (ping, answer) = oneshot::channel();
+            // A worker that has ended no longer serves.
+            worker.send(ping).await.is_err() || answer.await.unwrap_or(true)
         });
-        join_all(answers).await.into_iter().all(|works| works)
+        join_all(answers)
+            .await
+            .into_iter()
+            .all(|is_healthy| is_healthy)
     }
 
-    /// Waits until all workers exist: they take a moment to start, and one that has failed is replaced.
-    async fn all(&self) -> Vec<mpsc::Sender<Question>> {
+    /// Waits until all workers exist: they take a moment to start, and actix replaces a worker that has failed.
+    async fn all(&self) -> Vec<mpsc::Sender<Ping>> {
         loop {
-            // Before the workers are counted, so that none is missed.
+            // Before the workers are counted, so that no worker that joins meanwhile is missed.
             let joined = self.joined.notified();
             let found = {
                 let mut workers = self.workers();
@@ -70,7 +73,7 @@ impl HealthCheck {
         }
     }
 
-    fn workers(&self) -> MutexGuard<'_, Vec<mpsc::Sender<Question>>> {
+    fn workers(&self) -> MutexGuard<'_, Vec<mpsc::Sender<Ping>>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

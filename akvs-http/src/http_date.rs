@@ -1,7 +1,7 @@
-//! Dates in header fields (RFC 9110, section 5.6.7), in the three forms that a recipient must take.
+//! Dates in header fields (RFC 9110, section 5.6.7), in the three forms that a recipient must accept.
 //!
-//! It is less strict than the sender's rules in one point: the name of the day need not be that of the date. A condition
-//! whose date is ignored is as good as none, so a date is ignored only where it says no moment.
+//! It is less strict than the rules for senders in one point: the name of the day need not be that of the date. A
+//! condition without a valid date has no effect, so only text that is not a date counts as invalid.
 
 use akvs_core::Timestamp;
 
@@ -19,7 +19,7 @@ const MONTHS: [&str; 12] = [
 ];
 const DAY_SECS: i64 = 86_400;
 
-/// Parses a date; a moment before 1970 counts as the first one of 1970. `now` tells the century of a year of two digits.
+/// Parses a date; a date before 1970 counts as the beginning of 1970. `now` gives a year of two digits its century.
 pub(crate) fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
     let (name, rest) = text.trim_matches([' ', '\t']).split_once(' ')?;
     let is_short = |name: &str| DAYS.iter().any(|day| day[..3] == *name);
@@ -33,15 +33,18 @@ pub(crate) fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
     Some(Timestamp::from_millis(secs * 1_000))
 }
 
-/// `06 Nov 1994 08:49:37 GMT`
+/// Parses `06 Nov 1994 08:49:37 GMT`.
 fn imf_fixdate(text: &str) -> Option<i64> {
     let mut parts = text.strip_suffix(" GMT")?.split(' ');
     let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
     let time = parts.next().filter(|_| parts.next().is_none())?;
-    moment([digits(year, 4)?, month_of(month)?, digits(day, 2)?], time)
+    seconds(
+        [digits(year, 4)?, parse_month(month)?, digits(day, 2)?],
+        time,
+    )
 }
 
-/// `06-Nov-94 08:49:37 GMT`
+/// Parses `06-Nov-94 08:49:37 GMT`.
 fn rfc850_date(text: &str, now: Timestamp) -> Option<i64> {
     let (date, time) = text.strip_suffix(" GMT")?.split_once(' ')?;
     let mut parts = date.split('-');
@@ -50,10 +53,10 @@ fn rfc850_date(text: &str, now: Timestamp) -> Option<i64> {
     // The latest year with these digits that is not more than 50 years ahead.
     let latest = 1970 + (now.as_secs() as i64) / (365 * DAY_SECS + DAY_SECS / 4) + 50;
     let year = latest - (latest - year).rem_euclid(100);
-    moment([year, month_of(month)?, digits(day, 2)?], time)
+    seconds([year, parse_month(month)?, digits(day, 2)?], time)
 }
 
-/// `Nov  6 08:49:37 1994`
+/// Parses `Nov  6 08:49:37 1994`.
 fn asctime_date(text: &str) -> Option<i64> {
     let (month, rest) = text.split_once(' ')?;
     let (day, rest) = rest.split_at_checked(2)?;
@@ -62,12 +65,12 @@ fn asctime_date(text: &str) -> Option<i64> {
         None => digits(day, 2)?,
     };
     let (time, year) = rest.strip_prefix(' ')?.split_once(' ')?;
-    moment([digits(year, 4)?, month_of(month)?, day], time)
+    seconds([digits(year, 4)?, parse_month(month)?, day], time)
 }
 
-fn month_of(name: &str) -> Option<i64> {
-    let place = MONTHS.iter().position(|month| *month == name)?;
-    Some(place as i64 + 1)
+fn parse_month(name: &str) -> Option<i64> {
+    let index = MONTHS.iter().position(|month| *month == name)?;
+    Some(index as i64 + 1)
 }
 
 fn digits(text: &str, count: usize) -> Option<i64> {
@@ -75,8 +78,8 @@ fn digits(text: &str, count: usize) -> Option<i64> {
     is_number.then(|| text.parse().ok())?
 }
 
-/// The seconds since 1970 of a year, a month and a day at a time of day.
-fn moment([year, month, day]: [i64; 3], time: &str) -> Option<i64> {
+/// Returns the seconds since 1970 of a year, a month and a day at a time of day.
+fn seconds([year, month, day]: [i64; 3], time: &str) -> Option<i64> {
     let mut parts = time.split(':').map(|part| digits(part, 2));
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
     // 60 is a leap second.
@@ -97,7 +100,7 @@ fn month_length(year: i64, month: i64) -> i64 {
     }
 }
 
-/// The days since 1970-01-01 in the Gregorian calendar, counted in years that begin in March.
+/// Returns the days since 1970-01-01 in the Gregorian calendar. It counts in years that begin in March.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
@@ -133,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn every_day_is_the_one_that_is_written() {
+    fn every_formatted_day_is_parsed_back() {
         for day in (0..400 * 366).step_by(17) {
             let time = UNIX_EPOCH + Duration::from_secs(day * 86_400 + 1);
             let text = httpdate::fmt_http_date(time);
@@ -143,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_before_1970_is_the_earliest_moment() {
+    fn a_date_before_1970_counts_as_1970() {
         for text in [
             "Wed, 31 Dec 1969 23:59:59 GMT",
             "Mon, 01 Jan 0001 00:00:00 GMT",
@@ -162,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_no_moment_is_no_date() {
+    fn text_that_is_not_a_date_is_refused() {
         for text in [
             "",
             "0",

@@ -1,16 +1,16 @@
-//! What is counted, and how it is told to Prometheus.
+//! The metrics of the server, as Prometheus reads them.
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | `labels` | the fixed sets of routes, methods and statuses that a request is counted under |
 //! | `worker_counters` | the numbers of one worker, which no other worker writes |
-//! | `namespace_stats` | what all namespaces hold, counted anew no oftener than it is worth |
-//! | `process` | what the operating system knows of this process |
-//! | `page` | numbers as text |
+//! | `namespace_stats` | the keys and bytes of all namespaces, cached in proportion to what counting them costs |
+//! | `process` | the memory, processor time and files of this process |
+//! | `page` | the numbers as text |
 //!
-//! The library writes the text. Its own histogram is a mutex that all workers would share, so the numbers are kept
-//! here. Invariant: how many series there are does not depend on what clients send: no label has a key, and only the
-//! largest namespaces have a name there.
+//! The library `prometheus-client` writes the text. Its histogram is behind a mutex that all workers would share, so the
+//! numbers are kept here. Invariant: the number of series does not depend on what clients send: no label has a key, and
+//! only the largest namespaces are labels.
 
 mod labels;
 mod namespace_stats;
@@ -27,45 +27,45 @@ pub(crate) use self::page::{Family, Format, Kind, Page, Value};
 pub(crate) use self::process::Process;
 pub(crate) use self::worker_counters::{Requests, WorkerCounters};
 
-/// All that is counted here.
+/// All metrics of the server.
 pub(crate) struct Metrics {
     /// The labels of the routes, by their numbers.
     routes: &'static [&'static str],
     workers: Mutex<Vec<Arc<WorkerCounters>>>,
     connections: Arc<AtomicI64>,
-    pub(crate) census: NamespaceStatsCache,
+    pub(crate) namespace_stats: NamespaceStatsCache,
     pub(crate) process: Process,
 }
 
 impl Metrics {
-    /// Zeros, for these labels of routes.
+    /// Returns metrics of zeros for these labels of routes.
     pub(crate) fn new(routes: &'static [&'static str]) -> Metrics {
         Metrics {
             routes,
             workers: Mutex::default(),
             connections: Arc::default(),
-            census: NamespaceStatsCache::default(),
+            namespace_stats: NamespaceStatsCache::default(),
             process: Process::default(),
         }
     }
 
-    /// Cells for one more worker.
+    /// Adds the counters of one more worker.
     pub(crate) fn worker(&self) -> Arc<WorkerCounters> {
-        let cells = Arc::new(WorkerCounters::new(self.routes.len()));
-        self.workers().push(Arc::clone(&cells));
-        cells
+        let counters = Arc::new(WorkerCounters::new(self.routes.len()));
+        self.workers().push(Arc::clone(&counters));
+        counters
     }
 
-    /// What all workers have counted.
+    /// Returns the sums of the counters of all workers.
     pub(crate) fn requests(&self) -> Requests {
         let mut all = Requests::new(self.routes);
-        for cells in self.workers().iter() {
-            all.add(cells);
+        for counters in self.workers().iter() {
+            all.add(counters);
         }
         all
     }
 
-    /// Counts the connections that are open.
+    /// Returns the gauge of open connections.
     pub(crate) fn connections(&self) -> Connections {
         Connections(Arc::clone(&self.connections))
     }
@@ -75,22 +75,22 @@ impl Metrics {
     }
 }
 
-/// Counts connections.
+/// A gauge of open connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Connections(Arc<AtomicI64>);
 
-/// A connection that is open for as long as this is kept.
+/// A guard that counts a connection as open until it is dropped.
 #[derive(Debug)]
 pub(crate) struct ConnectionGuard(Connections);
 
 impl Connections {
-    /// Counts one more.
+    /// Counts one more connection.
     pub(crate) fn open(&self) -> ConnectionGuard {
         self.0.fetch_add(1, Ordering::Relaxed);
         ConnectionGuard(self.clone())
     }
 
-    /// How many are open.
+    /// Returns the number of open connections.
     pub(crate) fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed).max(0) as u64
     }

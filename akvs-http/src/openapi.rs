@@ -1,6 +1,6 @@
 //! The description of the API: OpenAPI 3.1, built once from the types, limits and codes that the handlers use.
 //!
-//! It owns the texts and schemas. The contract tests compare them with the server, in both directions. Rules that
+//! It owns the texts and schemas. Contract tests compare them with the server, in both directions. Rules that
 //! OpenAPI cannot express (lengths in bytes, parameters that exclude each other) are in the descriptions.
 
 mod batch;
@@ -35,11 +35,11 @@ pub(crate) struct Document {
     pub(crate) etag: String,
 }
 
-/// The document, which is the same as long as the process runs.
+/// Returns the document, which is the same for the life of the process.
 pub(crate) fn document() -> &'static Document {
     static DOCUMENT: OnceLock<Document> = OnceLock::new();
     DOCUMENT.get_or_init(|| {
-        // Its types do not refuse to be told.
+        // The derived serializers of these types do not fail.
         let text = Bytes::from(serde_json::to_vec(&describe()).unwrap_or_default());
         let digest = Sha256::digest(&text);
         let hex: String = digest[..16]
@@ -68,7 +68,7 @@ fn describe() -> OpenApi {
         .servers(Some([Server::new("/")]))
         .paths(paths.build())
         .components(Some(components()))
-        // The second one says that nothing is needed: a server without tokens is open.
+        // The second, empty requirement is for a server without tokens.
         .security(Some([
             SecurityRequirement::new(TOKEN, [""; 0]),
             SecurityRequirement::default(),
@@ -119,33 +119,34 @@ mod tests {
 
     use super::*;
     use crate::response::problem::status;
+    use akvs_api::problem::title;
 
     #[test]
-    fn it_is_of_the_form_that_the_library_knows() {
+    fn the_library_reads_the_document() {
         let read: Result<OpenApi, _> = serde_json::from_slice(&document().text);
         assert!(read.is_ok(), "{:?}", read.err());
     }
 
     #[test]
-    fn every_code_is_told_with_its_status_and_no_other() {
+    fn every_code_is_described_with_its_status_and_no_other() {
         let document: Value = serde_json::from_slice(&document().text).unwrap();
         let responses = document["components"]["responses"].as_object().unwrap();
-        let mut told = Vec::new();
+        let mut described = Vec::new();
         for (name, response) in responses {
             let content = &response["content"]["application/problem+json"];
             assert_eq!(content["schema"]["$ref"], "#/components/schemas/Problem");
             for (text, example) in content["examples"].as_object().unwrap() {
                 let code = Code::parse(text).unwrap();
-                let (status, title) = status(code);
+                let status = status(code);
                 assert_eq!(*name, format!("problem-{}", status.as_u16()));
                 let example = &example["value"];
                 assert_eq!(example["code"], code.as_str());
                 assert_eq!(example["status"], status.as_u16());
-                assert_eq!(example["title"], title);
-                told.push(code);
+                assert_eq!(example["title"], title(code));
+                described.push(code);
             }
         }
-        told.sort_by_key(|code| Code::ALL.iter().position(|one| one == code));
-        assert_eq!(told, Code::ALL);
+        described.sort_by_key(|code| Code::ALL.iter().position(|one| one == code));
+        assert_eq!(described, Code::ALL);
     }
 }

@@ -1,30 +1,30 @@
-//! A row of the route table without its handler: what the layers below the handlers know of a route.
+//! A row of the route table without its handler, for the layers below the handlers.
 //!
 //! The table itself is in `router`. The layers below it get it as [`Routes`], so that none of them names a handler.
-//! Metric labels are numbered when the table is compiled: counting a request looks nothing up.
+//! Metric labels are numbered when the table is compiled, so that counting a request needs no lookup.
 
 use actix_web::http::Method;
 
 use crate::auth::Right;
 use crate::request::body::Limits;
 
-/// The number of the label `long_poll`, which a read that waits for a change has in place of its route's own: how long
-/// it takes says nothing of the server.
+/// The number of the label `long_poll`. A read that waits for a change has it in place of its route's label, because its
+/// duration is not the server's latency.
 pub(crate) const LONG_POLL: usize = 0;
 
-/// A route: what a path is for, and what may be asked of it.
+/// A route: a path with its methods, rights and limits.
 #[derive(Debug)]
 pub(crate) struct Route {
-    /// The name, as `AKVS-Route` has it.
+    /// The name, as in `AKVS-Route`.
     pub(crate) name: &'static str,
-    /// The path; `{namespace}`, `{key}` and `{key64}` stand for what the client puts there.
+    /// The path, with the parameters `{namespace}`, `{key}` and `{key64}`.
     pub(crate) path: &'static str,
     /// The path up to its first parameter.
     pub(crate) prefix: &'static str,
-    /// Whether the path names a key.
+    /// Whether the path has a key.
     pub(crate) has_key: bool,
     pub(crate) access: Access,
-    /// The methods, and the right that each needs at least; none where any token will do.
+    /// The methods, and the right that each needs at least; none if any token is enough.
     pub(crate) methods: &'static [(Method, Option<Right>)],
     /// The methods as the field `Allow` lists them.
     pub(crate) allow: &'static str,
@@ -32,29 +32,29 @@ pub(crate) struct Route {
     pub(crate) preconditions: Preconditions,
     /// The number of the metric label.
     pub(crate) label: usize,
-    /// What `GET /` says of it.
+    /// The description in the list of `GET /`.
     pub(crate) summary: &'static str,
 }
 
 /// The callers that a route is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Everyone, without a token. A handler that needs one asks for it itself.
+    /// All callers. A handler that needs a token checks it itself.
     Open,
     /// Callers with a token, where the server has tokens.
     Token,
-    /// The owner of the data, over the owner's socket alone.
+    /// The owner of the data, over the admin socket only.
     Owner,
 }
 
-/// How large the content of a request may be, and how long it may take.
+/// The limits of the size and the time of a request's content.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum BodyLimit {
-    /// No content is read. What a client sends nevertheless is discarded before the handler runs.
+    /// No content is read. Any content is discarded before the handler runs.
     None,
     /// A value.
     Value,
-    /// A document that asks for several things at once.
+    /// A document, such as a transaction.
     Request,
     /// Any size: the handler reads it part by part.
     Stream,
@@ -72,12 +72,12 @@ pub(crate) enum Preconditions {
 }
 
 impl Route {
-    /// Whether it has an answer of its own to this method.
+    /// Returns whether the route has this method.
     pub(crate) fn allows(&self, method: &Method) -> bool {
         self.methods.iter().any(|(allowed, _)| allowed == method)
     }
 
-    /// Whether a path has the shape of this route's path.
+    /// Returns whether a path has the shape of this route's path.
     pub(crate) fn matches(&self, path: &str) -> bool {
         let Some(rest) = path.strip_prefix(self.prefix) else {
             return false;
@@ -97,7 +97,7 @@ impl Route {
 }
 
 impl BodyLimit {
-    /// The limits in force, given those of values; none where no content is read or it may have any size.
+    /// Returns the limits in force, given those of values; none if no content is read or it may have any size.
     pub(crate) fn limits(self, values: &Limits) -> Option<Limits> {
         match self {
             BodyLimit::None | BodyLimit::Stream => None,
@@ -107,7 +107,7 @@ impl BodyLimit {
         }
     }
 
-    /// Whether the handler reads content.
+    /// Returns whether the handler reads content.
     pub(crate) fn is_read(self) -> bool {
         !matches!(self, BodyLimit::None)
     }
@@ -119,18 +119,18 @@ pub(crate) struct Routes {
     pub(crate) rows: &'static [Route],
     /// The metric labels, by their numbers.
     pub(crate) labels: &'static [&'static str],
-    /// Finds the route of a raw path; those of the owner only where the flag is set.
+    /// Finds the route of a raw path; a route of the owner only if the flag is set.
     pub(crate) find: fn(&str, bool) -> &'static Route,
 }
 
 impl Routes {
-    /// The route of a raw path, as asked over the owner's socket or not.
+    /// Returns the route of a raw path, of a request over the admin socket or not.
     pub(crate) fn find(&self, path: &str, is_owner: bool) -> &'static Route {
         (self.find)(path, is_owner)
     }
 }
 
-/// The part of a path before its first parameter.
+/// Returns the part of a path before its first parameter.
 pub(crate) const fn prefix(path: &str) -> &str {
     let mut end = 0;
     while end < path.len() && path.as_bytes()[end] != b'{' {
@@ -139,7 +139,7 @@ pub(crate) const fn prefix(path: &str) -> &str {
     path.split_at(end).0
 }
 
-/// Whether a path has a second parameter, which is a key.
+/// Returns whether a path has a second parameter, which is a key.
 pub(crate) const fn has_key(path: &str) -> bool {
     let (mut parameters, mut at) = (0, 0);
     while at < path.len() {
@@ -151,7 +151,7 @@ pub(crate) const fn has_key(path: &str) -> bool {
     parameters == 2
 }
 
-/// The number of the label of a row, given the labels of all rows: rows of one label share its number.
+/// Returns the number of a row's label, given the labels of all rows. Rows with the same label share its number.
 pub(crate) const fn label(labels: &[&str], row: usize) -> usize {
     let (mut number, mut earlier) = (LONG_POLL + 1, 0);
     while !equal(labels[earlier], labels[row]) {
@@ -163,7 +163,7 @@ pub(crate) const fn label(labels: &[&str], row: usize) -> usize {
     number
 }
 
-/// How many labels there are, given those of all rows.
+/// Returns the number of different labels, given those of all rows.
 pub(crate) const fn label_count(labels: &[&str]) -> usize {
     let (mut count, mut row) = (LONG_POLL + 1, 0);
     while row < labels.len() {
@@ -175,7 +175,7 @@ pub(crate) const fn label_count(labels: &[&str]) -> usize {
     count
 }
 
-/// The labels by their numbers, given those of all rows.
+/// Returns the labels by their numbers, given those of all rows.
 pub(crate) const fn labels<const COUNT: usize>(rows: &[&'static str]) -> [&'static str; COUNT] {
     let mut labels = ["long_poll"; COUNT];
     let mut row = 0;
@@ -186,7 +186,7 @@ pub(crate) const fn labels<const COUNT: usize>(rows: &[&'static str]) -> [&'stat
     labels
 }
 
-/// The first row with the label of this one.
+/// Returns the first row with the label of this one.
 const fn first(labels: &[&str], row: usize) -> usize {
     let mut first = 0;
     while !equal(labels[first], labels[row]) {

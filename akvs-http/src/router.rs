@@ -2,17 +2,18 @@
 //! a file in `handlers`.
 //!
 //! Everything else that depends on routes follows from the table: actix's resources, the `405` answers and their
-//! `Allow`, the list of `GET /`, the metric labels, what the guard and `Expect: 100-continue` need. The tests hold the
-//! OpenAPI description against it.
+//! `Allow`, the list of `GET /`, the metric labels, the checks of the guard and of `Expect: 100-continue`. Tests compare
+//! the OpenAPI description with it.
 //!
-//! Paths below `/kv` are distinguished by their raw form, not by actix's router: that would decode it, and it would take
-//! twice as long.
+//! Paths below `/kv` are distinguished by their raw form, not by actix's router, which would decode them and take twice as
+//! long.
 
 use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use akvs_api::route as names;
 
 use crate::auth::Right;
 use crate::context::{self, Context};
@@ -37,7 +38,7 @@ macro_rules! right {
 
 /// Makes the table: its rows, an enumeration of them, and a function for each that calls its handlers.
 macro_rules! routes {
-    ($($row:ident: $path:literal, $access:ident, $body:expr, $preconditions:ident, $label:literal, $summary:literal {
+    ($($row:ident: $name:expr, $path:literal, $access:ident, $body:expr, $preconditions:ident, $label:literal, $summary:literal {
         $($($method:ident)|+ => $right:ident $handler:path,)+
     })+) => {
         /// The rows by their names.
@@ -47,11 +48,11 @@ macro_rules! routes {
             $($row,)+
         }
 
-        /// The metric labels of the rows, and of paths that there are not.
+        /// The metric labels of the rows, and the label of unknown paths.
         const LABELS: &[&str] = &[$($label,)+ "other"];
 
         static ROWS: [Route; LABELS.len() - 1] = [$(Route {
-            name: stringify!($row),
+            name: $name,
             path: $path,
             prefix: route::prefix($path),
             has_key: route::has_key($path),
@@ -80,7 +81,7 @@ macro_rules! routes {
         fn register(config: &mut ServiceConfig, access: &[Access]) {
             $(let route = &ROWS[Row::$row as usize];
             if access.contains(&route.access) && !route.path.starts_with("/kv") {
-                // So that the handler sees more than one segment, too.
+                // A pattern of several segments, so that the handler rejects a namespace with a slash.
                 let pattern = route.path.replace('}', ":.*}");
                 config.service(web::resource(pattern).to($row));
             })+
@@ -91,95 +92,95 @@ macro_rules! routes {
 use BodyLimit::{None as NoBody, Request as Document, Stream, Value};
 
 routes! {
-    // Name: path, callers, limit of the content, preconditions of reads, metric label, summary.
-    key: "/kv/{namespace}/{key}", Token, Value, Handler, "key", "a value" {
+    // Row: name, path, callers, limit of the content, preconditions of reads, metric label, summary.
+    key: names::KEY, "/kv/{namespace}/{key}", Token, Value, Handler, "key", "a value" {
         GET | HEAD => Read kv::get,
         POST => Write kv::post,
         DELETE => Write kv::delete,
     }
-    key64: "/kv/{namespace}/~64/{key64}", Token, Value, Handler, "key", "a value, by its key in base64url" {
+    key64: names::KEY64, "/kv/{namespace}/~64/{key64}", Token, Value, Handler, "key", "a value, by its key in base64url" {
         GET | HEAD => Read kv::get,
         POST => Write kv::post,
         DELETE => Write kv::delete,
     }
-    namespace: "/kv/{namespace}", Token, Document, Rejected, "namespace", "lists keys, changes settings, deletes many keys or all" {
+    namespace: names::NAMESPACE, "/kv/{namespace}", Token, Document, Rejected, "namespace", "lists keys, changes settings, deletes many keys or all" {
         GET | HEAD => Read list::serve,
         PUT | PATCH => Admin settings::change,
         DELETE => Write namespaces::delete,
     }
-    namespaces: "/kv", Token, NoBody, Rejected, "namespaces", "namespaces" {
+    namespaces: names::NAMESPACES, "/kv", Token, NoBody, Rejected, "namespaces", "namespaces" {
         GET | HEAD => Read namespaces::list,
     }
-    settings: "/settings/{namespace}", Token, NoBody, Rejected, "settings", "the settings of a namespace" {
+    settings: names::SETTINGS, "/settings/{namespace}", Token, NoBody, Rejected, "settings", "the settings of a namespace" {
         GET | HEAD => Read settings::serve,
     }
-    get: "/get/{namespace}", Token, Document, Rejected, "get", "many keys at once" {
+    get: names::GET, "/get/{namespace}", Token, Document, Rejected, "get", "many keys at once" {
         POST => Read get_many::serve,
     }
-    txn: "/txn/{namespace}", Token, Document, Rejected, "txn", "many changes at once, all or none" {
+    txn: names::TXN, "/txn/{namespace}", Token, Document, Rejected, "txn", "many changes at once, all or none" {
         POST => Write txn::serve,
     }
-    watch: "/watch/{namespace}", Token, NoBody, Rejected, "watch", "changes as they happen" {
+    watch: names::WATCH, "/watch/{namespace}", Token, NoBody, Rejected, "watch", "changes as they happen" {
         GET | HEAD => Read watch::serve,
     }
-    export: "/export/{namespace}", Token, NoBody, Rejected, "export", "a namespace as NDJSON" {
+    export: names::EXPORT, "/export/{namespace}", Token, NoBody, Rejected, "export", "a namespace as NDJSON" {
         GET | HEAD => Read export::serve,
     }
-    export_all: "/export", Token, NoBody, Rejected, "export", "all namespaces as NDJSON" {
+    export_all: names::EXPORT_ALL, "/export", Token, NoBody, Rejected, "export", "all namespaces as NDJSON" {
         GET | HEAD => Read export::serve,
     }
-    import: "/import/{namespace}", Token, Stream, Rejected, "import", "imports an export of a namespace" {
+    import: names::IMPORT, "/import/{namespace}", Token, Stream, Rejected, "import", "imports an export of a namespace" {
         POST => Write import::serve,
     }
-    import_all: "/import", Token, Stream, Rejected, "import", "imports an export of all namespaces" {
+    import_all: names::IMPORT_ALL, "/import", Token, Stream, Rejected, "import", "imports an export of all namespaces" {
         POST => Write import::serve,
     }
-    metrics: "/metrics", Token, NoBody, Rejected, "metrics", "metrics for Prometheus" {
+    metrics: names::METRICS, "/metrics", Token, NoBody, Rejected, "metrics", "metrics for Prometheus" {
         GET | HEAD => Read metrics::serve,
     }
-    version: "/version", Token, NoBody, Rejected, "version", "the server's version and limits" {
+    version: names::VERSION, "/version", Token, NoBody, Rejected, "version", "the server's version and limits" {
         GET | HEAD => Any version::serve,
     }
-    whoami: "/whoami", Token, NoBody, Rejected, "whoami", "the caller's token and its rights" {
+    whoami: names::WHOAMI, "/whoami", Token, NoBody, Rejected, "whoami", "the caller's token and its rights" {
         GET | HEAD => Any whoami::serve,
     }
-    openapi: "/openapi.json", Token, NoBody, Handler, "openapi", "this API as OpenAPI" {
+    openapi: names::OPENAPI, "/openapi.json", Token, NoBody, Handler, "openapi", "this API as OpenAPI" {
         GET | HEAD => Any openapi::serve,
     }
-    ping: "/ping", Open, NoBody, Rejected, "ping", "answers pong" {
+    ping: names::PING, "/ping", Open, NoBody, Rejected, "ping", "answers pong" {
         GET | HEAD => Any health::ping,
     }
-    livez: "/livez", Open, NoBody, Rejected, "livez", "checks that the process runs" {
+    livez: names::LIVEZ, "/livez", Open, NoBody, Rejected, "livez", "checks that the process runs" {
         GET | HEAD => Any health::livez,
     }
-    readyz: "/readyz", Open, NoBody, Rejected, "readyz", "checks that the server accepts writes" {
+    readyz: names::READYZ, "/readyz", Open, NoBody, Rejected, "readyz", "checks that the server accepts writes" {
         GET | HEAD => Any readyz::serve,
     }
-    // The page needs no token; the handler asks for one before it gives the text.
-    root: "/", Open, NoBody, Handler, "root", "this list; in a browser, the admin page" {
+    // The page needs no token; the handler checks one before it sends the list.
+    root: names::ROOT, "/", Open, NoBody, Handler, "root", "this list; in a browser, the admin page" {
         GET | HEAD => Any index::serve,
     }
-    admin_status: "/admin/status", Owner, NoBody, Rejected, "other", "" {
+    admin_status: "admin_status", "/admin/status", Owner, NoBody, Rejected, "other", "" {
         GET | HEAD => Any admin::status,
     }
-    admin_log: "/admin/log", Owner, BodyLimit::Fixed(admin::FILTER), Rejected, "other", "" {
+    admin_log: "admin_log", "/admin/log", Owner, BodyLimit::Fixed(admin::FILTER), Rejected, "other", "" {
         GET | HEAD => Any admin::log,
         PUT => Any admin::set_log,
     }
-    admin_stop: "/admin/stop", Owner, NoBody, Rejected, "other", "" {
+    admin_stop: "admin_stop", "/admin/stop", Owner, NoBody, Rejected, "other", "" {
         POST => Any admin::stop,
     }
-    admin_backup: "/admin/backup", Owner, NoBody, Rejected, "other", "" {
+    admin_backup: "admin_backup", "/admin/backup", Owner, NoBody, Rejected, "other", "" {
         GET => Any admin::backup,
     }
-    admin_verify: "/admin/verify", Owner, NoBody, Rejected, "other", "" {
+    admin_verify: "admin_verify", "/admin/verify", Owner, NoBody, Rejected, "other", "" {
         POST => Any admin::verify,
     }
 }
 
-/// Any path that there is not.
+/// The route of unknown paths.
 static OTHER: Route = Route {
-    name: "other",
+    name: names::OTHER,
     path: "",
     prefix: "",
     has_key: false,
@@ -199,9 +200,9 @@ pub(crate) static ROUTES: Routes = Routes {
     find,
 };
 
-/// Registers all routes with actix; those of the owner only where the flag is set.
+/// Registers all routes with actix; those of the owner only if the flag is set.
 pub(crate) fn configure(config: &mut ServiceConfig, is_owner: bool) {
-    // First, so that no other pattern is tried for it.
+    // First, so that actix tries no other pattern for these paths.
     config.service(web::scope("/kv").default_service(web::to(kv)));
     register(config, &[Access::Open, Access::Token]);
     if is_owner {
@@ -210,8 +211,8 @@ pub(crate) fn configure(config: &mut ServiceConfig, is_owner: bool) {
     config.default_service(web::to(other));
 }
 
-/// The row of a raw path below `/kv`.
-fn row_of_kv(path: &str) -> Option<Row> {
+/// Returns the row of a raw path below `/kv`.
+fn find_kv(path: &str) -> Option<Row> {
     match path.strip_prefix("/kv/") {
         Some(rest) => Some(match rest.split_once('/') {
             Some((_, key)) if key.starts_with("~64/") => Row::key64,
@@ -224,7 +225,7 @@ fn row_of_kv(path: &str) -> Option<Row> {
 
 /// Finds the route of a raw path.
 fn find(path: &str, is_owner: bool) -> &'static Route {
-    if let Some(row) = row_of_kv(path) {
+    if let Some(row) = find_kv(path) {
         return &ROWS[row as usize];
     }
     let is_found =
@@ -233,7 +234,7 @@ fn find(path: &str, is_owner: bool) -> &'static Route {
 }
 
 async fn kv(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
-    match row_of_kv(request.uri().path()) {
+    match find_kv(request.uri().path()) {
         Some(Row::key) => key(request, payload, state).await,
         Some(Row::key64) => key64(request, payload, state).await,
         Some(Row::namespace) => namespace(request, payload, state).await,
@@ -299,7 +300,7 @@ mod tests {
             "/kv/n/~64/aw",
             "/kvx",
         ] {
-            // The more special row first.
+            // The more specific row first.
             let rows = [&ROWS[Row::key64 as usize]].into_iter().chain(&ROWS);
             let searched = rows.into_iter().find(|route| route.matches(path));
             assert_eq!(
@@ -318,6 +319,16 @@ mod tests {
     }
 
     #[test]
+    fn a_client_names_the_routes_as_the_table_does() {
+        for route in ROWS.iter().filter(|route| route.access != Access::Owner) {
+            let path = ["{namespace}", "{key}", "{key64}"]
+                .iter()
+                .fold(route.path.to_owned(), |path, name| path.replace(name, "a"));
+            assert_eq!(names::from_path(&path), Some(route.name), "{path}");
+        }
+    }
+
+    #[test]
     fn the_description_has_the_paths_and_methods_of_the_table() {
         let document: Json = serde_json::from_slice(&crate::openapi::document().text).unwrap();
         let described = document["paths"].as_object().unwrap();
@@ -329,7 +340,7 @@ mod tests {
         let built = ROWS.iter().filter(|route| route.access != Access::Owner);
         let built = built.flat_map(|route| {
             let methods = route.methods.iter().map(|(method, _)| method);
-            // Described in words, for all paths at once.
+            // Described once in the text, for all paths.
             let methods = methods.filter(|method| **method != Method::HEAD);
             methods.map(move |method| (route.path.to_owned(), method.to_string()))
         });
@@ -342,7 +353,7 @@ mod tests {
         let document: Json = serde_json::from_slice(&crate::openapi::document().text).unwrap();
         for route in ROWS.iter().filter(|route| route.access != Access::Owner) {
             let operation = &document["paths"][route.path]["get"];
-            // The text of `/` needs a token, its page does not.
+            // The list of `/` needs a token, its page does not.
             if operation.is_object() && route.path != "/" {
                 let is_open = operation["security"] == Json::Array(Vec::new());
                 assert_eq!(is_open, route.access == Access::Open, "{}", route.path);

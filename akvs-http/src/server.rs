@@ -28,7 +28,7 @@ use crate::{Options, Tls, Tokens};
 /// others, so that the owner can connect when all of those are in use.
 const ADMIN_CONNECTIONS: usize = 256;
 
-/// Starts to serve a registry on these listeners. Must be called within an actix or tokio runtime. The server runs while
+/// Starts a server of a registry on these listeners. Must be called within an actix or tokio runtime. The server runs while
 /// the returned future is polled, until it is stopped by its [`ServerHandle`].
 pub fn start(
     listeners: impl IntoIterator<Item: Into<Listener>>,
@@ -36,15 +36,17 @@ pub fn start(
     options: &Options,
 ) -> io::Result<Server> {
     let listeners = listeners.into_iter().map(Into::into);
-    let (owners, others): (Vec<_>, Vec<_>) =
+    let (admin, public): (Vec<_>, Vec<_>) =
         listeners.partition(|listener| matches!(listener, Listener::Admin(_)));
     let workers = options.workers.max(1);
     let connections = options.max_connections.div_ceil(workers);
     let groups = [
-        (others, workers, connections),
-        (owners, 1, ADMIN_CONNECTIONS),
+        (public, workers, connections),
+        (admin, 1, ADMIN_CONNECTIONS),
     ];
-    let groups = groups.into_iter().filter(|(found, ..)| !found.is_empty());
+    let groups = groups
+        .into_iter()
+        .filter(|(listeners, ..)| !listeners.is_empty());
     let groups: Vec<_> = groups.collect();
     let all_workers = groups.iter().map(|(_, workers, _)| workers).sum();
     let version = version::document(&registry, options);
@@ -79,7 +81,7 @@ pub fn start(
     Ok(Server { handle, servers })
 }
 
-/// What connections get of the state.
+/// Returns the part of the state that connections use.
 fn resources(state: &Arc<State>) -> Resources {
     let shared = Arc::clone(state);
     Resources {
@@ -98,20 +100,20 @@ fn listen(
     shared: &Shared<'_>,
     state: &Arc<State>,
 ) -> io::Result<ServerBuilder> {
-    let is_owners = matches!(listener, Listener::Admin(_));
+    let is_admin = matches!(listener, Listener::Admin(_));
     let data = web::Data::from(Arc::clone(state));
     let app = move || {
-        // Each worker completes its own writes, woken once a commit.
-        if let Some(relay) = CompletionQueue::attach() {
-            spawn(relay);
+        // Each worker completes its own writes, and is woken once per commit.
+        if let Some(queue) = CompletionQueue::attach() {
+            spawn(queue);
             spawn(data.health.join(data.registry.clone()));
         }
-        let cells = data.metrics.worker();
-        let observe = MetricsMiddleware::new(cells, Arc::clone(&data));
+        let counters = data.metrics.worker();
+        let metrics = MetricsMiddleware::new(counters, Arc::clone(&data));
         let app = App::new()
             .app_data(data.clone())
-            .configure(|config| router::configure(config, is_owners));
-        app.wrap(observe)
+            .configure(|config| router::configure(config, is_admin));
+        app.wrap(metrics)
     };
     listener::serve(builder, listener, app, shared)
 }
@@ -214,7 +216,7 @@ impl ServerHandle {
     /// the drain timeout. Returns once all workers have stopped.
     pub async fn stop(&self, graceful: bool) {
         self.state.drain();
-        // They would never end by themselves.
+        // Watches do not end by themselves.
         self.state.registry.end_watches();
         join_all(self.servers.iter().map(|server| server.stop(graceful))).await;
     }

@@ -32,13 +32,13 @@ pub(crate) struct State {
     pub(crate) build_info: BuildInfo,
     pub(crate) admin: Option<Arc<dyn AdminApi>>,
     pub(crate) routes: &'static Routes,
-    /// The document that `/version` answers with.
+    /// The answer to `/version`.
     pub(crate) version: String,
     draining: AtomicBool,
 }
 
 impl State {
-    /// The state of this many workers, with the document of `/version`.
+    /// Returns the state of a server with this number of workers, given the route table and the answer to `/version`.
     pub(crate) fn new(
         registry: Registry,
         options: &Options,
@@ -74,7 +74,7 @@ impl State {
             .admit(&auth_request, || self.registry.now())
     }
 
-    /// Identifies a caller again, if its token may have changed since; or the error `unauthorized`.
+    /// Identifies a caller again if its token may have changed since; else returns none.
     pub(crate) fn renew(&self, identity: &Identity) -> Result<Option<Identity>> {
         identity.renewed(&self.authenticator, || self.registry.now())
     }
@@ -88,12 +88,12 @@ impl State {
         move || authorization.check(|| registry.now()).is_ok()
     }
 
-    /// What a response needs that is made part by part.
+    /// Returns the parts of the state that a streamed response uses.
     pub(crate) fn streams(&self) -> (&Registry, &ResponseMemory) {
         (&self.registry, &self.response_memory)
     }
 
-    /// Notes that the server is about to stop.
+    /// Marks the server as about to stop.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }

@@ -2,19 +2,15 @@
 
 use std::time::Duration;
 
-use akvs_client::parse_duration;
+use akvs_api::ttl;
 
 /// Maximum of `--timeout`.
 const MAX_TIMEOUT: Duration = Duration::from_secs(86_400);
 
 /// Parses a time that is not zero.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let read = parse_duration(text).filter(|time| !time.is_zero());
-    read.ok_or_else(|| {
-        format!(
-            "invalid time {text:?}: expected seconds or numbers with ms, s, m, h or d, such as 90, 1500ms, 1h30m or 7d"
-        )
-    })
+    ttl::parse_time(text)
+        .ok_or_else(|| format!("invalid time {text:?}: expected {}", ttl::EXPECTED))
 }
 
 /// Parses a timeout.

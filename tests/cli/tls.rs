@@ -86,7 +86,10 @@ fn invalid_tls_files_are_reported() {
     let key = fs::read(folder.join("key.pem")).unwrap();
     certificate(folder);
     fs::write(folder.join("key.pem"), key).unwrap();
-    run(&mut command(folder)).assert_refused(78, &["tls.key", "key.pem", "not the certificate's"]);
+    run(&mut command(folder)).assert_refused(
+        78,
+        &["tls.key", "key.pem", "does not belong to the certificate"],
+    );
     let mut half = akvs();
     half.env("AKVS_TLS__KEY", folder.join("key.pem"));
     run(half.arg("--data-dir").arg(folder.join("data")))

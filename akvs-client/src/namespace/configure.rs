@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use akvs_api::{NamespaceSettings, media_type};
-use akvs_core::{Code, Error as CoreError};
+use akvs_core::Code;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::namespace::settings;
 use crate::wire::query::Query;
-use crate::{Namespace, Settings, wire};
+use crate::{Namespace, Settings};
 
 const MERGE_PATCH: HeaderValue = HeaderValue::from_static(media_type::MERGE_PATCH_JSON);
 
@@ -83,9 +83,7 @@ impl SettingsPatch {
     fn document(&self) -> Result<Map<String, Value>> {
         let mut members = Map::new();
         if let Some(ttl) = self.ttl {
-            let text = "invalid ttl 0: expected more than 0";
-            let formatted = |ttl| wire::ttl(ttl).ok_or(CoreError::new(Code::InvalidRequest, text));
-            let ttl = ttl.map(formatted).transpose()?;
+            let ttl = ttl.map(akvs_api::ttl::format).transpose()?;
             members.insert("ttl".into(), ttl.into());
         }
         for (name, limit) in [

@@ -98,12 +98,8 @@ impl Settings {
     }
 
     pub(crate) fn document(&self) -> Result<akvs_api::Settings> {
-        let ttl = self.ttl.map(|ttl| {
-            let text = "invalid ttl 0: expected more than 0";
-            wire::ttl(ttl).ok_or_else(|| CoreError::new(Code::InvalidRequest, text))
-        });
         Ok(akvs_api::Settings {
-            ttl: ttl.transpose()?,
+            ttl: self.ttl.map(akvs_api::ttl::format).transpose()?,
             max_value_bytes: self.max_value_bytes,
             max_keys: self.max_keys,
             max_bytes: self.max_bytes,

@@ -227,10 +227,10 @@ impl Txn {
     /// # Ok(()) }
     /// ```
     pub fn touch(self, key: impl AsRef<[u8]>, ttl: impl Into<Option<Duration>>) -> Txn {
-        let ttl = ttl.into().map(put::ttl_text).transpose();
+        let ttl = ttl.into().map(akvs_api::ttl::format).transpose();
         self.op(
             key.as_ref(),
-            ttl.map(|ttl| Op {
+            ttl.map_err(Error::from).map(|ttl| Op {
                 ttl: ttl.map(Ttl),
                 ..op(OpKind::Touch)
             }),

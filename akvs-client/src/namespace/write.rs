@@ -80,18 +80,15 @@ impl Write {
     }
 
     pub(crate) fn ttl(mut self, ttl: Duration) -> Write {
-        match wire::ttl(ttl) {
-            Some(ttl) => self.ttl = Some(ttl),
-            None => self.refuse(CoreError::new(
-                Code::InvalidRequest,
-                "invalid ttl 0: expected more than 0",
-            )),
+        match akvs_api::ttl::format(ttl) {
+            Ok(ttl) => self.ttl = Some(ttl),
+            Err(error) => self.refuse(error),
         }
         self
     }
 
     pub(crate) fn keep_ttl(mut self) -> Write {
-        self.ttl = Some("keep".into());
+        self.ttl = Some(akvs_api::ttl::KEEP.into());
         self
     }
 

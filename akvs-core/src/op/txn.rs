@@ -40,7 +40,7 @@ impl Txn {
         }
         let mut seen = HashSet::with_capacity(ops.len());
         if let Some(twice) = ops.iter().position(|(key, _)| !seen.insert(key)) {
-            let text = format!("duplicate key: ops[{twice}] has the key of an earlier operation");
+            let text = "duplicate key: an earlier operation has the same key";
             return Err(Error::new(Code::InvalidRequest, text).with("op", twice));
         }
         Ok(Txn { checks, ops })

@@ -1,4 +1,4 @@
-//! `/admin/…`: the admin API, over the socket that only the owner of the data may open.
+//! `/admin/…`: the admin API, over the socket that only the owner of the data can open.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::context::Context;
 use crate::handlers::list::json;
 use crate::request::body::Limits;
 use crate::request::path;
-use crate::response::chunks::{Chunk, PIECE_BYTES, Source, Threads, chunks};
+use crate::response::chunks::{CHUNK_BYTES, Chunk, Source, Threads, chunks};
 use crate::response::memory::ResponseReservation;
 use crate::response::problem;
 use crate::response::rendering::Rendering;
 use crate::state::State;
 
-/// A filter names some crates, each with its level.
+/// The limits of a log filter, which names some crates with their levels.
 pub(crate) const FILTER: Limits = Limits::fixed(8 << 10, Duration::from_secs(5));
 
-/// How the server is.
+/// The status of the server.
 #[derive(Serialize)]
 struct Status {
     version: &'static str,
@@ -37,22 +37,22 @@ struct Status {
     stored_bytes: Option<u64>,
     connections: u64,
     watchers: u64,
-    /// All that were answered since the start.
+    /// The number of requests answered since the start.
     requests: u64,
-    /// From when to when they were counted differs from call to call by this.
+    /// The time since the start: rates are differences of `requests` and of this between two calls.
     elapsed_us: u64,
 }
 
 /// `GET /admin/status`.
 pub(crate) async fn status(context: Context<'_>) -> Result<HttpResponse> {
     let state = Arc::clone(context.state);
-    let work = move || now(&state);
+    let work = move || render_status(&state);
     context.state.registry.blocking(work).await.map(json)
 }
 
-fn now(state: &State) -> Result<Vec<u8>> {
+fn render_status(state: &State) -> Result<Vec<u8>> {
     let registry = &state.registry;
-    let census = state.metrics.census.get(registry)?;
+    let stats = state.metrics.namespace_stats.get(registry)?;
     let requests = state.metrics.requests();
     let elapsed = registry.elapsed();
     let status = Status {
@@ -62,9 +62,9 @@ fn now(state: &State) -> Result<Vec<u8>> {
         uptime_ms: elapsed.as_millis() as u64,
         engine: state.build_info.engine,
         ready: !state.is_draining() && registry.is_writable(),
-        namespaces: census.namespaces,
-        keys: census.counts.keys,
-        bytes: census.counts.bytes,
+        namespaces: stats.namespaces,
+        keys: stats.counts.keys,
+        bytes: stats.counts.bytes,
         stored_bytes: registry.stored_bytes().ok(),
         connections: state.metrics.connections().count(),
         watchers: registry.stats().watchers,
@@ -76,12 +76,12 @@ fn now(state: &State) -> Result<Vec<u8>> {
     })
 }
 
-/// `GET /admin/log`: what is logged, as text.
+/// `GET /admin/log`: the log filter as text.
 pub(crate) async fn log(context: Context<'_>) -> Result<HttpResponse> {
     Ok(text(StatusCode::OK, admin_api(context.state)?.log()))
 }
 
-/// `PUT /admin/log`: changes what is logged.
+/// `PUT /admin/log`: replaces the log filter.
 pub(crate) async fn set_log(mut context: Context<'_>) -> Result<HttpResponse> {
     let admin = admin_api(context.state)?;
     let (filter, _) = context.receive().await?;
@@ -92,22 +92,22 @@ pub(crate) async fn set_log(mut context: Context<'_>) -> Result<HttpResponse> {
     Ok(text(StatusCode::OK, admin.log()))
 }
 
-/// `POST /admin/stop`: 202, and then the end begins.
+/// `POST /admin/stop`: answers 202, and the server stops.
 pub(crate) async fn stop(context: Context<'_>) -> Result<HttpResponse> {
     admin_api(context.state)?.stop();
     Ok(text(StatusCode::ACCEPTED, "stopping"))
 }
 
-/// `GET /admin/backup`: a backup, as it is read from one snapshot.
+/// `GET /admin/backup`: a backup of one snapshot.
 pub(crate) async fn backup(context: Context<'_>) -> Result<HttpResponse> {
     let media_type = akvs_api::media_type::OCTET_STREAM;
-    parts(context.state, media_type, |admin| admin.backup()).await
+    stream(context.state, media_type, |admin| admin.backup()).await
 }
 
-/// `POST /admin/verify`: what is wrong with the data, a line each.
+/// `POST /admin/verify`: the faults of the stored data, one per line.
 pub(crate) async fn verify(context: Context<'_>) -> Result<HttpResponse> {
     let media_type = akvs_api::media_type::NDJSON;
-    parts(context.state, media_type, |admin| admin.verify()).await
+    stream(context.state, media_type, |admin| admin.verify()).await
 }
 
 fn text(status: StatusCode, text: impl Into<String>) -> HttpResponse {
@@ -116,15 +116,15 @@ fn text(status: StatusCode, text: impl Into<String>) -> HttpResponse {
         .body(text.into())
 }
 
-/// An answer in parts. If one fails, the stream is cut off, so that the client sees that it is incomplete.
-async fn parts(
+/// Streams an answer in chunks. If one fails, the stream is cut off, so that the client sees that it is incomplete.
+async fn stream(
     state: &State,
     media_type: &'static str,
     make: impl FnOnce(&dyn AdminApi) -> Result<ByteChunks> + Send + 'static,
 ) -> Result<HttpResponse> {
     let admin = admin_api(state)?;
-    let held = state.response_memory.wait(PIECE_BYTES).await;
-    let parts = state.registry.waiting(move || make(&*admin)).await?;
+    let held = state.response_memory.wait(CHUNK_BYTES).await;
+    let source = state.registry.waiting(move || make(&*admin)).await?;
     let how = ("an answer to the owner", Threads::Waiting);
     Ok(HttpResponse::Ok()
         .content_type(media_type)
@@ -132,17 +132,17 @@ async fn parts(
             state.streams(),
             how,
             None,
-            (ChunkSource(parts), held),
+            (ChunkSource(source), held),
         )))
 }
 
-/// Parts of an answer, told one by one.
+/// The chunks of an answer of the admin API, as a source.
 struct ChunkSource(ByteChunks);
 
 impl Source for ChunkSource {
-    fn piece(&mut self, _: &mut ResponseReservation) -> Result<Chunk> {
+    fn next_chunk(&mut self, _: &mut ResponseReservation) -> Result<Chunk> {
         Ok(match self.0.next().transpose()? {
-            Some(part) => Chunk::More(Rendering::from(part)),
+            Some(chunk) => Chunk::More(Rendering::from(chunk)),
             None => Chunk::Last(Rendering::default()),
         })
     }

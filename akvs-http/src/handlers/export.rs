@@ -1,6 +1,6 @@
-//! `GET /export` and `GET /export/{namespace}`: a file that can be imported.
+//! `GET /export` and `GET /export/{namespace}`: a file for `/import`.
 //!
-//! The file comes from one snapshot, chunk by chunk: it is never in memory as a whole, and writers do not wait for it. An
+//! The file is read from one snapshot, chunk by chunk: it is never in memory as a whole, and writers do not wait for it. An
 //! error cuts the stream off, so that the last line is missing.
 
 use std::convert::Infallible;
@@ -19,13 +19,13 @@ use futures_util::stream;
 use super::list;
 use crate::auth::{Resource, StreamAuthorization};
 use crate::context::Context;
-use crate::response::chunks::{Chunk, PIECE_BYTES, SNAPSHOT_TIME, Source, Threads, chunks};
+use crate::response::chunks::{CHUNK_BYTES, Chunk, SNAPSHOT_TIME, Source, Threads, chunks};
 use crate::response::fields::NO_STORE;
 use crate::response::memory::{EncoderMemory, ResponseReservation};
 use crate::response::rendering::Rendering;
 use crate::transfer::{ContentCoding, Encoder, First, Record, Section};
 
-/// What is read at once.
+/// The limit of one read.
 const PAGE: PageLimit = PageLimit {
     rows: 512,
     bytes: 128 << 10,
@@ -38,11 +38,11 @@ pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<Htt
     let resource = name.clone().map_or(Resource::Everywhere, Resource::All);
     let authorization = context.authorization(resource)?;
     let Context { request, state, .. } = context;
-    let coding = ContentCoding::accepted(request.headers());
+    let coding = ContentCoding::negotiate(request.headers());
     let registry = state.registry.clone();
     let is_head = request.method() == Method::HEAD;
     // Before any work is done.
-    let held = state.response_memory.hold(PIECE_BYTES)?;
+    let held = state.response_memory.hold(CHUNK_BYTES)?;
     let encoder_memory = state.response_memory.hold_encoder(coding.encoder_bytes())?;
     let encoder = (Encoder::new(coding)?, encoder_memory);
     let begin = move || Writer::begin(registry, authorization, encoder, name.as_ref());
@@ -56,29 +56,28 @@ pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<Htt
     if let Some(name) = coding.name() {
         response.insert_header((CONTENT_ENCODING, name));
     }
-    Ok(match is_head {
-        // Of no known length, as a GET is.
-        true => response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>()),
-        false => {
-            let how = ("an export", Threads::Long);
-            let text = chunks(state.streams(), how, Some(SNAPSHOT_TIME), (writer, held));
-            response.streaming(text)
-        }
+    Ok(if is_head {
+        // Of unknown length, as a GET is.
+        response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>())
+    } else {
+        let how = ("an export", Threads::Long);
+        let text = chunks(state.streams(), how, Some(SNAPSHOT_TIME), (writer, held));
+        response.streaming(text)
     })
 }
 
-/// How far the file has been written.
+/// The writer of an export, with its position.
 struct Writer {
     registry: Registry,
     authorization: StreamAuthorization,
-    /// None once it has ended.
+    /// None after the end.
     encoder: Option<(Encoder, EncoderMemory)>,
     checksum: Checksum,
     records: u64,
-    /// Where the next namespaces are; none where only one is asked for.
-    views: Option<DatabaseSnapshot>,
-    /// The namespace that is being written, and where in it.
-    view: Option<NamespaceSnapshot>,
+    /// The snapshot with the next namespaces; none in an export of one namespace.
+    database: Option<DatabaseSnapshot>,
+    /// The namespace that is being written, and the first key that was not.
+    snapshot: Option<NamespaceSnapshot>,
     start: Bytes,
     text: Vec<u8>,
 }
@@ -92,20 +91,20 @@ impl Writer {
         name: Option<&Namespace>,
     ) -> Result<Writer> {
         let mut text = Vec::new();
-        let (views, view) = match name {
+        let (database, snapshot) = match name {
             Some(name) => {
-                let view = list::view(&registry, name)?;
-                write_section(&view, true, &mut text);
-                (None, Some(view))
+                let snapshot = list::snapshot(&registry, name)?;
+                write_section(&snapshot, true, &mut text);
+                (None, Some(snapshot))
             }
             None => {
-                let views = registry.database_snapshot()?;
-                First::write_all(views.count()?, views.revision(), &mut text);
-                let view = views.after(None)?;
-                if let Some(view) = &view {
-                    write_section(view, false, &mut text);
+                let database = registry.database_snapshot()?;
+                First::write_all(database.count()?, database.revision(), &mut text);
+                let snapshot = database.after(None)?;
+                if let Some(snapshot) = &snapshot {
+                    write_section(snapshot, false, &mut text);
                 }
-                (Some(views), view)
+                (Some(database), snapshot)
             }
         };
         Ok(Writer {
@@ -114,21 +113,21 @@ impl Writer {
             encoder: Some(encoder),
             checksum: Checksum::default(),
             records: 0,
-            views,
-            view,
+            database,
+            snapshot,
             start: Bytes::new(),
             text,
         })
     }
 
-    /// Writes a page of records; whether it was the last one, or how much memory it needs.
+    /// Writes a page of records. Returns whether it was the last one, or the memory that it needs.
     fn page(&mut self, held: &mut ResponseReservation) -> Result<std::result::Result<bool, usize>> {
-        let Some(view) = &self.view else {
+        let Some(snapshot) = &self.snapshot else {
             return Ok(Ok(true));
         };
-        let page = view.entries(&self.start, None, PAGE, self.registry.now())?;
-        // What was read, its text, and what that is coded to.
-        let needed = PIECE_BYTES + 4 * page.read_bytes;
+        let page = snapshot.entries(&self.start, None, PAGE, self.registry.now())?;
+        // The entries, their text, and the compressed text.
+        let needed = CHUNK_BYTES + 4 * page.read_bytes;
         if held.grow(needed).is_err() {
             return Ok(Err(needed));
         }
@@ -141,20 +140,20 @@ impl Writer {
             return Ok(Ok(false));
         }
         self.start = Bytes::new();
-        let name = view.info().map(|info| info.name.clone());
-        self.view = match &self.views {
-            Some(views) => views.after(name.as_ref())?,
+        let name = snapshot.info().map(|info| info.name.clone());
+        self.snapshot = match &self.database {
+            Some(database) => database.after(name.as_ref())?,
             None => None,
         };
-        if let Some(view) = &self.view {
-            write_section(view, false, &mut self.text);
+        if let Some(snapshot) = &self.snapshot {
+            write_section(snapshot, false, &mut self.text);
         }
-        Ok(Ok(self.view.is_none()))
+        Ok(Ok(self.snapshot.is_none()))
     }
 }
 
 impl Source for Writer {
-    fn piece(&mut self, held: &mut ResponseReservation) -> Result<Chunk> {
+    fn next_chunk(&mut self, held: &mut ResponseReservation) -> Result<Chunk> {
         self.authorization.check(|| self.registry.now())?;
         let is_end = match self.page(held)? {
             Ok(is_end) => is_end,
@@ -165,27 +164,28 @@ impl Source for Writer {
             self.checksum.write_end(self.records, &mut self.text);
         }
         let mut chunk = match &mut self.encoder {
-            Some((encoder, _)) => encoder.code(&self.text)?,
+            Some((encoder, _)) => encoder.encode(&self.text)?,
             None => Vec::new(),
         };
-        // One large record is not to be kept for by all that follow.
+        // Frees the memory of a large record, which later ones do not need.
         self.text = Vec::new();
         if is_end && let Some((encoder, _memory)) = self.encoder.take() {
             chunk.extend(encoder.finish()?);
         }
-        held.shrink(PIECE_BYTES.max(chunk.capacity()));
+        held.shrink(CHUNK_BYTES.max(chunk.capacity()));
         let chunk = Rendering::from(Bytes::from(chunk));
-        Ok(match is_end {
-            true => Chunk::Last(chunk),
-            false => Chunk::More(chunk),
+        Ok(if is_end {
+            Chunk::Last(chunk)
+        } else {
+            Chunk::More(chunk)
         })
     }
 }
 
-fn write_section(view: &NamespaceSnapshot, is_first: bool, text: &mut Vec<u8>) {
-    // There is such a namespace.
-    if let Some(info) = view.info() {
-        Section::write(info, view.revision(), is_first, text);
+fn write_section(snapshot: &NamespaceSnapshot, is_first: bool, text: &mut Vec<u8>) {
+    // The namespace of a snapshot in an export exists.
+    if let Some(info) = snapshot.info() {
+        Section::write(info, snapshot.revision(), is_first, text);
     }
 }
 
@@ -203,7 +203,7 @@ mod tests {
     use crate::response::memory::ResponseMemory;
 
     #[test]
-    fn a_piece_for_which_there_is_no_memory_says_so_and_holds_no_thread() {
+    fn a_chunk_without_memory_reports_it_and_holds_no_thread() {
         let database = Database::open(Arc::new(MemoryEngine::new()), Default::default()).unwrap();
         let clock = Arc::new(SystemClock::new());
         let committer = Committer::start(database, Default::default(), clock).unwrap();
@@ -218,12 +218,14 @@ mod tests {
         actix_web::rt::System::new().block_on(write).unwrap();
 
         let authenticator = Arc::new(Authenticator::new(Tokens::default()));
-        let asking = AuthRequest {
+        let auth_request = AuthRequest {
             method: &Method::GET,
             headers: &HeaderMap::new(),
             is_owner: false,
         };
-        let identity = authenticator.admit(&asking, Timestamp::default).unwrap();
+        let identity = authenticator
+            .admit(&auth_request, Timestamp::default)
+            .unwrap();
         let authorization = identity
             .authorization(&authenticator, Right::Read, Resource::Everywhere)
             .unwrap();
@@ -231,23 +233,23 @@ mod tests {
         let encoder = Encoder::new(ContentCoding::Identity).unwrap();
         let encoder = (encoder, memory.hold_encoder(0).unwrap());
         let mut writer = Writer::begin(registry, authorization, encoder, Some(&name)).unwrap();
-        let mut held = memory.hold(PIECE_BYTES).unwrap();
+        let mut held = memory.hold(CHUNK_BYTES).unwrap();
         let other = memory.hold(12 << 20).unwrap();
-        let (told, piece) = std::sync::mpsc::channel();
+        let (sender, chunks) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             for _ in 0..2 {
-                told.send(writer.piece(&mut held)).unwrap();
+                sender.send(writer.next_chunk(&mut held)).unwrap();
             }
             drop(other);
-            told.send(writer.piece(&mut held)).unwrap();
+            sender.send(writer.next_chunk(&mut held)).unwrap();
         });
-        let patience = std::time::Duration::from_secs(60);
+        let timeout = std::time::Duration::from_secs(60);
         for _ in 0..2 {
-            let piece = piece.recv_timeout(patience).expect("no wait").unwrap();
-            assert!(matches!(piece, Chunk::Needs(bytes) if bytes > 4 << 20));
+            let chunk = chunks.recv_timeout(timeout).expect("no wait").unwrap();
+            assert!(matches!(chunk, Chunk::Needs(bytes) if bytes > 4 << 20));
         }
-        let piece = piece.recv_timeout(patience).unwrap().unwrap();
-        assert!(matches!(piece, Chunk::More(text) | Chunk::Last(text) if text.length() > 1 << 20));
+        let chunk = chunks.recv_timeout(timeout).unwrap().unwrap();
+        assert!(matches!(chunk, Chunk::More(text) | Chunk::Last(text) if text.length() > 1 << 20));
         thread.join().unwrap();
         committer.stop().unwrap();
     }

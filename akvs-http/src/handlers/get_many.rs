@@ -1,4 +1,4 @@
-//! `POST /get/{namespace}`: many keys at once, as they stood at one moment.
+//! `POST /get/{namespace}`: reads many keys in one snapshot.
 
 use std::collections::HashMap;
 
@@ -14,9 +14,9 @@ use crate::request::json;
 use crate::response::memory::{ResponseReservation, SMALL_BYTES};
 use crate::response::rendering::{Rendering, around_items};
 
-/// The most bytes of the values in one answer, as often as they stand there.
+/// The maximum bytes of the values in one answer; a value counts as often as its key was requested.
 const MAX_VALUE_BYTES: usize = 64 << 20;
-/// The memory that an answer is expected to take, until it is known.
+/// The memory that is reserved for an answer before its size is known.
 const HELD_BYTES: usize = 64 << 10;
 
 /// `POST /get/{namespace}`.
@@ -29,12 +29,12 @@ pub(crate) async fn serve(mut context: Context<'_, Namespace>) -> Result<HttpRes
         state, path: name, ..
     } = context;
     let registry = state.registry.clone();
-    // Before any work is done.
+    // Before any work, so that an overloaded server answers at once.
     let mut held = state.response_memory.hold(HELD_BYTES)?;
-    // It may have to wait for a disk.
+    // A read may wait for a disk.
     let found = state.registry.blocking(move || {
-        let view = list::view(&registry, &name)?;
-        let found = render(&view, &keys, registry.now(), &mut held)?;
+        let snapshot = list::snapshot(&registry, &name)?;
+        let found = render(&snapshot, &keys, registry.now(), &mut held)?;
         held.grow(found.held_bytes())?;
         held.shrink(found.held_bytes());
         Ok((found, held))
@@ -43,14 +43,14 @@ pub(crate) async fn serve(mut context: Context<'_, Namespace>) -> Result<HttpRes
     Ok(list::rendered(found, held))
 }
 
-fn keys(asked: GetManyRequest) -> Result<Vec<Key>> {
-    let keys = asked.keys.ok_or_else(|| json::invalid("keys", "missing"))?;
+fn keys(request: GetManyRequest) -> Result<Vec<Key>> {
+    let keys = request.keys.ok_or_else(|| json::missing("keys"))?;
     let keys = json::elements(keys, "keys")?.into_iter().enumerate();
     keys.map(
         |(index, KeyName(KeyMembers { key, key64 }))| match (key, key64) {
             (Some(text), None) => {
                 let key = Key::new(text);
-                key.map_err(|error| json::of_field(&error, &format!("keys[{index}]")))
+                key.map_err(|error| json::in_field(&error, &format!("keys[{index}]")))
             }
             (key, key64) => json::key(&format!("keys[{index}]"), key, key64),
         },
@@ -58,15 +58,15 @@ fn keys(asked: GetManyRequest) -> Result<Vec<Key>> {
     .collect()
 }
 
-/// What a view has of these keys, as JSON. A key that is asked for several times is read and held once.
+/// Renders the entries of these keys as JSON. A key that was requested several times is read and held once.
 fn render(
-    view: &NamespaceSnapshot,
+    snapshot: &NamespaceSnapshot,
     keys: &[Key],
     now: Timestamp,
     held: &mut ResponseReservation,
 ) -> Result<Rendering> {
     let (head, tail) = around_items(&GetManyResponse {
-        revision: view.revision().get(),
+        revision: snapshot.revision().get(),
         items: Vec::new(),
     });
     let mut found: HashMap<&Key, (usize, Rendering)> = HashMap::new();
@@ -79,12 +79,12 @@ fn render(
         }
         let mut size = 0;
         let mut item = Rendering::default();
-        let mut read = view.find(key.as_bytes(), SMALL_BYTES, now)?;
+        let mut read = snapshot.find(key.as_bytes(), SMALL_BYTES, now)?;
         if let Some(bytes) = read.as_ref().and_then(|found| found.left_bytes) {
-            // Before it is read.
+            // Before the value is read.
             check(value_bytes + bytes)?;
             held.grow(held_bytes + bytes)?;
-            read = view.find(key.as_bytes(), usize::MAX, now)?;
+            read = snapshot.find(key.as_bytes(), usize::MAX, now)?;
         }
         match read.map(|found| found.entry) {
             Some(entry) => {
@@ -113,7 +113,7 @@ fn render(
     Ok(answer)
 }
 
-/// Refuses values that have too many bytes together.
+/// Refuses values whose sum of bytes is too large.
 fn check(value_bytes: usize) -> Result<()> {
     if value_bytes <= MAX_VALUE_BYTES {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `GET /ping` and `GET /livez`: that the process answers.
+//! `GET /ping` and `GET /livez`: checks that the process answers.
 
 use actix_web::HttpResponse;
 use akvs_core::Result;
@@ -6,17 +6,17 @@ use akvs_core::Result;
 use crate::context::Context;
 use crate::response::problem;
 
-/// `GET /ping` → `pong`.
+/// `GET /ping`: answers `pong`.
 pub(crate) async fn ping(_: Context<'_>) -> Result<HttpResponse> {
     Ok(text("pong"))
 }
 
-/// `GET /livez`: the process answers.
+/// `GET /livez`: answers `ok` while the process runs.
 pub(crate) async fn livez(_: Context<'_>) -> Result<HttpResponse> {
     Ok(text("ok"))
 }
 
-/// A response with a short text.
+/// Returns a response with a short text.
 pub(super) fn text(text: &'static str) -> HttpResponse {
     HttpResponse::Ok().content_type(problem::TEXT).body(text)
 }

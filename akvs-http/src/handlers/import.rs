@@ -1,8 +1,8 @@
 //! `POST /import` and `POST /import/{namespace}?mode=merge|create|replace`: imports an exported file.
 //!
-//! The body is read, checked and stored a little at a time. What was stored stays, also where the file turns out to be
-//! cut off or damaged, too many lines are wrong, or the client goes away; a problem says then how much that was. A client may take as long as it
-//! likes for the whole body, but not for a part of it.
+//! The body is read, checked and stored part by part. What was stored stays if the file turns out to be cut off or
+//! damaged, if too many lines are wrong, or if the client closes the connection; the problem document says how much that
+//! was. The request timeout limits the time between two parts of the body, not the time of the whole body.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{Code, Error, Namespace, Result};
@@ -27,7 +27,7 @@ pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<Htt
     let mut authorizations = vec![context.authorization(resource.clone())?];
     let identity = context.identity()?.clone();
     if mode != Mode::Merge {
-        // Which keys are there decides what is done, and is told.
+        // The result depends on which keys exist, and the report shows that.
         identity.authorize_dependent("a mode other than merge")?;
         authorizations.push(context.authorization_for(Right::Read, resource.clone())?);
     }
@@ -38,13 +38,13 @@ pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<Htt
         state,
         ..
     } = context;
-    let coding = ContentCoding::of_body(request.headers())?;
-    let patience = state.value_limits.timeout();
+    let coding = ContentCoding::parse(request.headers())?;
+    let timeout = state.value_limits.timeout();
     let presence = request.conn_data::<Presence>().cloned();
     let wanted = Wanted::new(state.registry.clone(), authorizations, presence);
     let reader = Reader::new(coding, state.value_limits, state.body_memory.limit())?;
     let mut memory = state.body_memory.reserve(request.version());
-    // Before anything of the body is read: a decoder takes memory at once.
+    // Before the body is read, because a decoder takes memory at once.
     memory.resize(reader.bytes())?;
     let import = Import {
         request,
@@ -54,7 +54,7 @@ pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<Htt
             state.registry.clone(),
             (mode, name),
             (identity, admin),
-            (wanted.clone(), patience),
+            (wanted.clone(), timeout),
         ),
         wanted,
         memory,
@@ -62,11 +62,11 @@ pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<Htt
     import.run(payload).await
 }
 
-/// An import that goes on.
+/// An import in progress.
 struct Import<'a> {
     request: &'a HttpRequest,
     state: &'a State,
-    /// Elsewhere while it reads.
+    /// None while a blocking thread has it.
     reader: Option<Reader>,
     importer: Importer,
     wanted: Wanted,
@@ -79,7 +79,7 @@ impl Import<'_> {
         if done.is_ok() {
             done = self.importer.finish().await;
         }
-        // What is under way is to be told too.
+        // So that the report includes the writes in flight.
         let settled = self.importer.settle().await;
         let report = self.importer.report();
         match done.and(settled) {
@@ -88,7 +88,7 @@ impl Import<'_> {
         }
     }
 
-    /// Reads the whole body, up to its right end.
+    /// Reads the whole body, and checks that it is complete.
     async fn receive(&mut self, payload: &mut web::Payload) -> Result<()> {
         while let Some(chunk) = self.chunk(payload).await? {
             self.read(Some(chunk)).await?;
@@ -96,7 +96,7 @@ impl Import<'_> {
         self.read(None).await
     }
 
-    /// What comes next of the body.
+    /// Returns the next chunk of the body.
     async fn chunk(&self, payload: &mut web::Payload) -> Result<Option<Bytes>> {
         let timeout = self.state.value_limits.timeout();
         let Ok(chunk) = tokio::time::timeout(timeout, payload.next()).await else {
@@ -110,40 +110,40 @@ impl Import<'_> {
             .map_err(|error| body::read_error(self.request, &error))
     }
 
-    /// Reads and stores what came, or checks that it was all.
+    /// Reads and stores a chunk, or checks at the end that the file is complete.
     async fn read(&mut self, chunk: Option<Bytes>) -> Result<()> {
         let is_end = chunk.is_none();
-        let mut came = Some(chunk);
+        let mut input = Some(chunk);
         loop {
             self.wanted.check()?;
-            let (reader, chunk) = (self.reader.take(), came.take());
+            let (reader, chunk) = (self.reader.take(), input.take());
             let mut reader =
-                reader.ok_or_else(|| Error::new(Code::Storage, "it was broken off"))?;
-            let (reader, step) = self
+                reader.ok_or_else(|| Error::new(Code::Storage, "the import was interrupted"))?;
+            let (reader, batch) = self
                 .state
                 .registry
                 .blocking(move || {
                     match chunk {
                         Some(Some(chunk)) => reader.push(chunk),
-                        Some(None) => return Ok(reader.finish()).map(|step| (reader, step)),
+                        Some(None) => return Ok(reader.finish()).map(|batch| (reader, batch)),
                         None => {}
                     }
-                    let step = reader.step();
-                    Ok((reader, step))
+                    let batch = reader.next_batch();
+                    Ok((reader, batch))
                 })
                 .await?;
-            let records: usize = step.records.iter().map(Record::bytes).sum();
-            // Those of the step before may still be on their way to the store.
+            let records: usize = batch.records.iter().map(Record::bytes).sum();
+            // The records of the batch before may not be stored yet.
             let held = reader.bytes() + records + self.importer.bytes();
             self.memory.resize(held)?;
-            let (whole, lines) = (reader.check(), reader.lines());
+            let (complete, lines) = (reader.check(), reader.lines());
             self.reader = Some(reader);
-            self.importer.set(step.records, step.errors).await?;
+            self.importer.set(batch.records, batch.errors).await?;
             self.importer.report().errors.check(lines)?;
-            match step.then {
-                Next::More if is_end => return whole,
+            match batch.next {
+                Next::More if is_end => return complete,
                 Next::More => return Ok(()),
-                Next::GoOn => {}
+                Next::Continue => {}
                 Next::First(first) => self.importer.begin(first).await?,
                 Next::Section(section) => self.importer.enter(section).await?,
                 Next::Fail(error) => return Err(error),

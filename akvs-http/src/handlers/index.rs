@@ -16,7 +16,7 @@ use crate::ui::page;
 
 const VARY_ACCEPT: HeaderValue = HeaderValue::from_static("accept");
 
-/// `GET /`: the page for a client that prefers HTML, else the text.
+/// `GET /`: the page for a client that prefers HTML, else the list.
 pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
     let Context { request, state, .. } = context;
     Ok(answer(request, state).unwrap_or_else(|error| {
@@ -27,8 +27,8 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
     }))
 }
 
-/// The page needs no token, which a browser does not send with a navigation: it holds no data. The text needs one, as
-/// everything else does.
+/// The page needs no token, because a browser does not send one with a navigation; it contains no data. The list needs a
+/// token.
 fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     if negotiate::prefers_html(request) {
         return page::answer(request);
@@ -36,11 +36,12 @@ fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     state.admit(request)?;
     let version = state.build_info.version;
     let etag = format!("\"{version}\"");
-    let mut response = match conditions::for_document(request.headers(), &etag)? {
-        true => HttpResponse::NotModified().finish(),
-        false => HttpResponse::Ok()
+    let mut response = if conditions::for_document(request.headers(), &etag)? {
+        HttpResponse::NotModified().finish()
+    } else {
+        HttpResponse::Ok()
             .content_type(problem::TEXT)
-            .body(format!("akvs {version}\n\n{}", list(state.routes.rows))),
+            .body(format!("akvs {version}\n\n{}", list(state.routes.rows)))
     };
     let headers = response.headers_mut();
     headers.insert(VARY, VARY_ACCEPT);
@@ -50,7 +51,7 @@ fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     Ok(response)
 }
 
-/// The routes, a line each.
+/// Returns the routes, one per line.
 fn list(routes: &[Route]) -> String {
     let mut text = String::new();
     for route in routes {

@@ -36,7 +36,7 @@ pub(crate) async fn get(context: Context<'_, KeyPath<'_>>) -> Result<HttpRespons
     if let Some(wait) = wait
         && reading(request, state, &found)? == Reading::Unchanged
     {
-        // Boxed, as large values are: the future of every other request stays small.
+        // Boxed, as the read of a large value is, so that the future of every other request stays small.
         found = Box::pin(long_poll::until_changed(&context, wait)).await?;
     }
     let mut response = match (found.left_bytes, reading(request, state, &found)?) {
@@ -53,13 +53,13 @@ pub(crate) async fn get(context: Context<'_, KeyPath<'_>>) -> Result<HttpRespons
     Ok(response)
 }
 
-async fn peek(state: &State, path: &KeyPath<'_>, most: usize) -> Result<PeekedEntry> {
+async fn peek(state: &State, path: &KeyPath<'_>, max_bytes: usize) -> Result<PeekedEntry> {
     let KeyPath { namespace, key } = path;
-    state.registry.peek(namespace, key, most).await
+    state.registry.peek(namespace, key, max_bytes).await
 }
 
-/// The answer to a reader of an entry with a large value: all of it, a part, or that nothing has changed. The value is
-/// read only where it is needed, once there is memory for it.
+/// Answers a read of a large value: with the value, a part of it, or 304. The value is read only if it is needed, and
+/// after memory for it was reserved.
 async fn read_large(
     request: &HttpRequest,
     state: &State,
@@ -89,7 +89,7 @@ async fn read_large(
             Some(held) => held.grow(bytes + SLICE_BYTES)?,
             None => held = Some(state.response_memory.hold(bytes + SLICE_BYTES)?),
         }
-        // Another one may be there by now, which may be larger.
+        // The key may have another value now, which may be larger.
         found = peek(state, path, bytes).await?;
     }
 }
@@ -103,25 +103,25 @@ fn reading(request: &HttpRequest, state: &State, found: &PeekedEntry) -> Result<
 pub(crate) async fn post(mut context: Context<'_, KeyPath<'_>>) -> Result<HttpResponse> {
     context.authorize_key()?;
     let (request, state) = (context.request, context.state);
-    let WriteQuery { verb, ttl } = query::parse_write(request.query_string())?;
+    let WriteQuery { op, ttl } = query::parse_write(request.query_string())?;
     let headers = request.headers();
     let condition = conditions::for_write(headers, || state.registry.now())?;
-    authorize_dependence(context.identity()?, verb, &condition)?;
+    authorize_dependence(context.identity()?, op, &condition)?;
     let representation = headers::representation(request)?;
     let (value, is_renewed) = context.receive().await?;
     if is_renewed {
         context.authorize_key()?;
-        authorize_dependence(context.identity()?, verb, &condition)?;
+        authorize_dependence(context.identity()?, op, &condition)?;
     }
     let action = action(
-        WriteQuery { verb, ttl },
+        WriteQuery { op, ttl },
         value,
         representation,
         &state.value_limits,
     )?;
-    let op = Op::from(action).on(condition);
+    let write = Op::from(action).on(condition);
     let key = std::mem::take(&mut context.path.key);
-    let outcome = submit(state, &context.path.namespace, key, op).await;
+    let outcome = submit(state, &context.path.namespace, key, write).await;
     let identity = context.identity()?;
     let outcome = outcome.map_err(|error| {
         let error = state.value_limits.explain(error);
@@ -140,28 +140,28 @@ pub(crate) async fn post(mut context: Context<'_, KeyPath<'_>>) -> Result<HttpRe
         let entry = outcome.entry.as_ref();
         entry.map(|entry| entry.value.clone()).unwrap_or_default()
     };
-    Ok(match verb {
+    Ok(match op {
         WriteOp::Set => headers::outcome(HttpResponse::Created(), "Created", &outcome),
         WriteOp::Add => headers::outcome(HttpResponse::Ok(), sum(&outcome), &outcome),
         WriteOp::Append | WriteOp::Touch => headers::outcome(HttpResponse::Ok(), "OK", &outcome),
     })
 }
 
-/// The change that a `POST` asks for.
+/// Returns the change that a `POST` requests.
 fn action(
-    WriteQuery { verb, ttl }: WriteQuery,
+    WriteQuery { op, ttl }: WriteQuery,
     value: Bytes,
     representation: Representation,
     limits: &Limits,
 ) -> Result<Action> {
-    Ok(match verb {
+    Ok(match op {
         WriteOp::Set => Action::Set {
             value,
             representation,
             ttl,
         },
         WriteOp::Add => Action::Add {
-            by: operand(&value)?,
+            by: parse_operand(&value)?,
             ttl,
         },
         WriteOp::Append => Action::Append {
@@ -171,28 +171,28 @@ fn action(
         },
         WriteOp::Touch if value.is_empty() => Action::Touch { ttl },
         WriteOp::Touch => {
-            let text = "op=touch has a body: expected none";
+            let text = "unexpected body of op=touch: expected none";
             return Err(Error::new(Code::InvalidRequest, text));
         }
     })
 }
 
-/// Rejects what depends on the stored entry for a token that may not read it.
-fn authorize_dependence(identity: &Identity, verb: WriteOp, condition: &Condition) -> Result<()> {
+/// Rejects a write whose result depends on the stored entry, for a token without the right to read.
+fn authorize_dependence(identity: &Identity, op: WriteOp, condition: &Condition) -> Result<()> {
     if *condition != Condition::None {
         identity.authorize_dependent("a condition")?;
     }
-    let op = match verb {
+    let what = match op {
         WriteOp::Set => return Ok(()),
         WriteOp::Add => "op=add",
         WriteOp::Append => "op=append",
         WriteOp::Touch => "op=touch",
     };
-    identity.authorize_dependent(op)
+    identity.authorize_dependent(what)
 }
 
-/// What `op=add` is to add: a signed decimal number, with the line end that a shell may put behind it.
-fn operand(body: &[u8]) -> Result<i64> {
+/// Parses the operand of `op=add`: a signed decimal number, with the line end that a shell may append.
+fn parse_operand(body: &[u8]) -> Result<i64> {
     let text = std::str::from_utf8(body).ok().map(str::trim_ascii_end);
     text.and_then(|text| text.parse().ok()).ok_or_else(|| {
         let text = "invalid body of op=add: expected an integer from -2^63 to 2^63-1";
@@ -211,7 +211,7 @@ pub(crate) async fn delete(mut context: Context<'_, KeyPath<'_>>) -> Result<Http
     let op = Op::delete().on(condition);
     let key = std::mem::take(&mut context.path.key);
     let namespace = &*context.path.namespace;
-    // Deleting in a namespace that does not exist makes none, and there is nothing to wait for.
+    // A delete in a namespace that does not exist does not create it, and has no commit to wait for.
     let outcome = match state.registry.existing(namespace)? {
         Some(_) => submit(state, namespace, key, op).await,
         None => apply(op, None, Timestamp::default()).map(|_| Outcome::default()),

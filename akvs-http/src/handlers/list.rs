@@ -17,19 +17,20 @@ use crate::auth::Resource;
 use crate::context::Context;
 use crate::request::cursor;
 use crate::request::cursor::{Kind, Listing};
+use crate::request::negotiate;
 use crate::request::path;
 use crate::request::query;
 use crate::request::query::ListParams;
 use crate::response::memory::{ResponseReservation, SMALL_BYTES};
 use crate::response::rendering::{RenderedBody, Rendering, around_items};
 
-/// A page ends once its keys and values have so many bytes, as they are told.
+/// The maximum bytes of the keys and values of a page, in their form in JSON.
 const PAGE_BYTES: usize = 1 << 20;
-/// The memory that a page is expected to take, until it is known.
+/// The memory that is reserved for a page before its size is known.
 const HELD_BYTES: usize = 256 << 10;
-/// So much is read for a page: what is expired, or not told, costs time too.
+/// The maximum bytes that are read for a page, including expired keys and keys that are in a group.
 const READ_BYTES: usize = 16 << 20;
-/// So many rows are looked at before a group is skipped whose end is not in sight, and of a small page.
+/// The number of rows that are read at least at once. With a delimiter, a larger group is skipped by a new read.
 const FEW_ROWS: usize = 32;
 
 /// A page of a list.
@@ -41,7 +42,7 @@ struct Page {
     bytes: u64,
 }
 
-/// What is still to be listed.
+/// The rest of a list.
 #[derive(Clone)]
 pub(super) struct Range {
     start: Bytes,
@@ -52,9 +53,10 @@ pub(super) struct Range {
 /// `GET /kv/{namespace}`.
 pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpResponse> {
     let params = query::parse_list(context.request.query_string())?;
-    let resource = match params.prefix.is_empty() {
-        true => Resource::All(context.path.clone()),
-        false => Resource::Prefix(context.path.clone(), params.prefix.clone()),
+    let resource = if params.prefix.is_empty() {
+        Resource::All(context.path.clone())
+    } else {
+        Resource::Prefix(context.path.clone(), params.prefix.clone())
     };
     let authorization = context.authorization(resource)?;
     let Context {
@@ -63,11 +65,11 @@ pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpRespons
         path: name,
         ..
     } = context;
-    if ndjson::is_wanted(request) {
+    if negotiate::prefers_ndjson(request) {
         return ndjson::answer(request, state, authorization, name, &params).await;
     }
     let registry = state.registry.clone();
-    // Before any work is done.
+    // Before any work, so that an overloaded server answers at once.
     let mut held = state.response_memory.hold(HELD_BYTES)?;
     let work = move || {
         let document = page(&registry, &name, &params)?;
@@ -82,16 +84,16 @@ pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpRespons
     Ok(response)
 }
 
-/// The view of a namespace that there is.
-pub(super) fn view(registry: &Registry, name: &Namespace) -> Result<NamespaceSnapshot> {
-    let view = registry.namespace_snapshot(name)?;
-    if !view.exists() {
+/// Returns the snapshot of a namespace, or `not_found` if it does not exist.
+pub(super) fn snapshot(registry: &Registry, name: &Namespace) -> Result<NamespaceSnapshot> {
+    let snapshot = registry.namespace_snapshot(name)?;
+    if !snapshot.exists() {
         return Err(path::no_such_namespace());
     }
-    Ok(view)
+    Ok(snapshot)
 }
 
-/// The response with a JSON document.
+/// Returns the response with a text that is a JSON document.
 pub(crate) fn json(body: impl Into<Bytes>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(media_type::JSON)
@@ -101,19 +103,20 @@ pub(crate) fn json(body: impl Into<Bytes>) -> HttpResponse {
 
 /// Returns the response with a document as JSON.
 pub(crate) fn document(document: &impl Serialize) -> HttpResponse {
-    // The documents of the API can always be written.
+    // The derived serializers of these types do not fail.
     json(serde_json::to_vec(document).unwrap_or_default())
 }
 
-/// The response with a JSON document that is rendered as it is sent.
+/// Returns the response with a JSON document that is rendered while it is sent.
 pub(super) fn rendered(document: Rendering, held: ResponseReservation) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response
         .content_type(media_type::JSON)
         .insert_header(("x-content-type-options", "nosniff"));
-    match document.length() <= SMALL_BYTES as u64 {
-        true => response.body(document.into_vec()),
-        false => response.body(RenderedBody::new(document, held)),
+    if document.length() <= SMALL_BYTES as u64 {
+        response.body(document.into_vec())
+    } else {
+        response.body(RenderedBody::new(document, held))
     }
 }
 
@@ -123,13 +126,13 @@ fn page(registry: &Registry, name: &Namespace, params: &ListParams) -> Result<Re
     if let Some(cursor) = &params.cursor {
         range.resume(listing.position(cursor)?)?;
     }
-    let view = view(registry, name)?;
+    let snapshot = snapshot(registry, name)?;
     let mut page = Page::default();
-    let is_end = page.gather(&view, &mut range, params, registry.now())?;
+    let is_end = page.gather(&snapshot, &mut range, params, registry.now())?;
     let prefixes = page.prefixes.iter();
     let (head, tail) = around_items(&KeyList {
         namespace: name.as_str().into(),
-        revision: view.revision().get(),
+        revision: snapshot.revision().get(),
         items: Vec::new(),
         prefixes: prefixes.map(|bytes| Prefix::new(bytes)).collect(),
         cursor: match is_end {
@@ -144,11 +147,12 @@ fn page(registry: &Registry, name: &Namespace, params: &ListParams) -> Result<Re
     Ok(document)
 }
 
-/// What a cursor of this list is bound to.
+/// Returns the kind and the parameters that the cursors of this list are bound to.
 fn listing(name: &Namespace, params: &ListParams) -> Listing {
-    let kind = match params.reverse {
-        false => Kind::Keys,
-        true => Kind::KeysBack,
+    let kind = if params.reverse {
+        Kind::KeysBack
+    } else {
+        Kind::Keys
     };
     let parameters = [
         Some(name.as_str().as_bytes()),
@@ -161,10 +165,10 @@ fn listing(name: &Namespace, params: &ListParams) -> Listing {
 }
 
 impl Page {
-    /// Fills the page, and takes from the range what was told or has expired; whether that was all.
+    /// Fills the page, and removes from the range what was listed or has expired. Returns whether the range is exhausted.
     fn gather(
         &mut self,
-        view: &NamespaceSnapshot,
+        snapshot: &NamespaceSnapshot,
         range: &mut Range,
         params: &ListParams,
         now: Timestamp,
@@ -175,14 +179,14 @@ impl Page {
             let limit = PageLimit {
                 rows: match params.delimiter {
                     Some(_) => FEW_ROWS,
-                    // One more, to see whether this is the end.
+                    // One more row shows whether this is the last page.
                     None => FEW_ROWS.max(left + 1),
                 },
                 bytes: PAGE_BYTES,
             };
-            let found = range.read(view, limit, now)?;
+            let found = range.read(snapshot, limit, now)?;
             for (key, entry) in found.entries {
-                // Of a group that is told already.
+                // The entry is in a group that is listed already.
                 if !range.contains(key.as_bytes()) {
                     continue;
                 }
@@ -202,7 +206,7 @@ impl Page {
         Ok(true)
     }
 
-    /// Takes an entry, or the group that it is in, if there is room for it.
+    /// Adds an entry, or the group that it is in; returns false if the page is full.
     fn push_entry(
         &mut self,
         key: &Key,
@@ -241,7 +245,7 @@ impl Page {
     }
 }
 
-/// The prefix and what follows it up to the delimiter, if that is there.
+/// Returns the prefix and what follows it up to the delimiter; none if the key has no delimiter after the prefix.
 fn group<'a>(key: &'a [u8], params: &ListParams) -> Option<&'a [u8]> {
     let delimiter = params.delimiter.as_deref()?;
     let prefix = params.prefix.len();
@@ -266,21 +270,22 @@ impl Range {
         }
     }
 
-    /// The next entries of it, in its direction.
+    /// Reads the next entries, in the direction of the list.
     pub(super) fn read(
         &self,
-        view: &NamespaceSnapshot,
+        snapshot: &NamespaceSnapshot,
         limit: PageLimit,
         now: Timestamp,
     ) -> Result<akvs_core::Entries> {
         let end = self.end.as_deref();
-        match self.reverse {
-            false => view.entries(&self.start, end, limit, now),
-            true => view.entries_back(&self.start, end, limit, now),
+        if self.reverse {
+            snapshot.entries_back(&self.start, end, limit, now)
+        } else {
+            snapshot.entries(&self.start, end, limit, now)
         }
     }
 
-    /// Goes on where the next page begins, unless it is further already.
+    /// Moves to the beginning of the next page, unless the range is beyond it already.
     pub(super) fn advance(&mut self, next: Bytes) {
         if !self.reverse {
             self.start = next.max(std::mem::take(&mut self.start));
@@ -290,18 +295,19 @@ impl Range {
     }
 
     fn advance_past(&mut self, key: &[u8]) {
-        self.advance(match self.reverse {
-            // The least key that is greater.
-            false => [key, &[0]].concat().into(),
-            true => Bytes::copy_from_slice(key),
+        self.advance(if self.reverse {
+            Bytes::copy_from_slice(key)
+        } else {
+            // The least greater key.
+            [key, &[0]].concat().into()
         });
     }
 
     fn skip_group(&mut self, group: &Bytes) {
         match (self.reverse, KeyRange::prefix(group.clone()).end) {
             (true, _) => self.advance(group.clone()),
-            (false, Some(behind)) => self.advance(behind),
-            // There is no key behind.
+            (false, Some(end)) => self.advance(end),
+            // No key follows the group.
             (false, None) => self.end = Some(self.start.clone()),
         }
     }
@@ -314,15 +320,16 @@ impl Range {
         self.end.as_ref().is_some_and(|end| *end <= self.start)
     }
 
-    /// What a cursor has to say to come back to this range.
+    /// Returns the position of the cursor that resumes this range.
     fn position(&self) -> Option<&[u8]> {
-        match self.reverse {
-            false => Some(&self.start),
-            true => self.end.as_deref(),
+        if self.reverse {
+            self.end.as_deref()
+        } else {
+            Some(&self.start)
         }
     }
 
-    /// Goes on where a cursor says.
+    /// Moves to the position of a cursor.
     fn resume(&mut self, position: Bytes) -> Result<()> {
         let is_within =
             position >= self.start && self.end.as_ref().is_none_or(|end| position <= *end);

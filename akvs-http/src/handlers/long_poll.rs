@@ -17,8 +17,8 @@ use crate::request::path::KeyPath;
 use crate::response::memory::SMALL_BYTES;
 use crate::state::State;
 
-/// Waits until a key is no longer what the reader has, for as long as it likes or until the server stops; what there
-/// is then, or the error `not_found`.
+/// Waits until a key has another revision than the reader's, the time is over or the server stops. Returns the entry, or
+/// the error `not_found`.
 pub(super) async fn until_changed(
     context: &Context<'_, KeyPath<'_>>,
     wait: Duration,
@@ -37,12 +37,12 @@ pub(super) async fn until_changed(
     let mut time = pin!(tokio::time::sleep(wait));
     let mut watch = state.registry.watch(&name, options).await?;
     loop {
-        // Only now: what changes from here on the watch tells.
+        // After the watch has begun, so that no change is missed.
         let found = state
             .registry
             .peek(&path.namespace, &path.key, SMALL_BYTES)
             .await?;
-        // It may have been a long time.
+        // The token may have changed while this waited.
         authorization.check(|| state.registry.now())?;
         if !conditions::is_unchanged(headers, found.entry.revision)? {
             return Ok(found);
@@ -57,8 +57,8 @@ pub(super) async fn until_changed(
     }
 }
 
-/// What the watch tells next; none where the time is over or the server stops. The right is looked at again with each
-/// heartbeat, so that a token that has ended holds no connection.
+/// Returns the next event of the watch; none if the time is over or the server stops. The right is checked again with each
+/// heartbeat, so that an expired token holds no connection.
 async fn next(
     watch: &mut Watch,
     mut time: Pin<&mut Sleep>,
@@ -68,7 +68,7 @@ async fn next(
     loop {
         let beat = pin!(tokio::time::sleep(state.heartbeat));
         match select(watch.next(), select(time.as_mut(), beat)).await {
-            Either::Left((step, _)) => return step.transpose(),
+            Either::Left((event, _)) => return event.transpose(),
             Either::Right((Either::Left(_), _)) => return Ok(None),
             Either::Right((Either::Right(_), _)) => authorization.check(|| state.registry.now())?,
         }

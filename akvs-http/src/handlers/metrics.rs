@@ -1,4 +1,4 @@
-//! `GET /metrics`: what is counted, as text for Prometheus.
+//! `GET /metrics`: the metrics as text for Prometheus.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::metrics::{Family, Format, Kind, NAMED, Page, Value};
 use crate::state::State;
 
-/// So many namespaces are looked at at once.
+/// The number of namespaces that are read at once.
 const PAGE: usize = 1_000;
 
 /// `GET /metrics`, for callers that may read something.
@@ -23,7 +23,7 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
     identity.has(context.right())?;
     let state = Arc::clone(context.state);
     let accept = context.request.headers().get(ACCEPT);
-    let format = Format::of(accept.and_then(|accept| accept.to_str().ok()));
+    let format = Format::negotiate(accept.and_then(|accept| accept.to_str().ok()));
     // Counting the namespaces may have to wait for a disk.
     let registry = state.registry.clone();
     let text = registry.blocking(move || {
@@ -41,20 +41,20 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
         .body(text))
 }
 
-/// All that there is to tell to a token that may read everything; to any other, of the namespaces that it may read as
-/// a whole.
+/// Returns all families to a token that may read everything, else those of the namespaces that the token may read as a
+/// whole.
 fn families(state: &State, identity: &Identity) -> Vec<Family> {
-    let about = state.build_info;
+    let info = state.build_info;
     let labels = [
-        ("version", about.version.into()),
-        ("commit", about.commit.into()),
+        ("version", info.version.into()),
+        ("commit", info.commit.into()),
     ];
     let help = "1, with the version and the commit as labels.";
     let build = Family::new("akvs_build_info", help, Kind::Gauge).with(labels, Value::Whole(1));
     let mut families = vec![build];
     if identity.authorize_everywhere(Right::Read).is_err() {
         match readable(&state.registry, identity) {
-            Ok(told) => families.extend(largest(&told)),
+            Ok(readable) => families.extend(largest(&readable)),
             Err(error) => log::warn!("cannot count the namespaces: {error}"),
         }
         return families;
@@ -225,18 +225,18 @@ fn store(state: &State) -> Vec<Family> {
     families
 }
 
-/// The namespaces that a token may read as a whole: the largest of these alone, because which are among the largest of
-/// all would tell of the others.
+/// Returns the largest of the namespaces that a token may read as a whole. The largest of all namespaces would disclose
+/// the size of the others.
 fn readable(registry: &Registry, identity: &Identity) -> Result<Vec<(Namespace, Counts)>> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let page = registry.list(after.as_ref(), PAGE)?;
         let is_end = page.len() < PAGE;
         after = page.last().map(|info| info.name.clone());
-        let told = page
+        let readable = page
             .into_iter()
             .filter(|info| identity.reads_all_of(info.name.as_str()));
-        found.extend(told.map(|info| (info.name, info.counts)));
+        found.extend(readable.map(|info| (info.name, info.counts)));
         found.sort_by_key(|(_, counts)| Reverse(counts.bytes));
         found.truncate(NAMED);
         if is_end {
@@ -245,14 +245,14 @@ fn readable(registry: &Registry, identity: &Identity) -> Result<Vec<(Namespace, 
     }
 }
 
-/// The keys and bytes of these namespaces.
-fn largest(told: &[(Namespace, Counts)]) -> Vec<Family> {
+/// Returns the keys and bytes of these namespaces.
+fn largest(namespaces: &[(Namespace, Counts)]) -> Vec<Family> {
     let keys = "Keys of a namespace, for the 100 namespaces with the most bytes. Expired keys count until they are removed.";
     let bytes =
         "Bytes of keys and values of a namespace, for the 100 namespaces with the most bytes.";
     let mut keys = Family::new("akvs_namespace_keys", keys, Kind::Gauge);
     let mut bytes = Family::new("akvs_namespace_bytes", bytes, Kind::Gauge);
-    for (name, counts) in told {
+    for (name, counts) in namespaces {
         let label = || [("namespace", name.as_str().to_owned().into())];
         keys = keys.with(label(), Value::Whole(counts.keys));
         bytes = bytes.with(label(), Value::Whole(counts.bytes));
@@ -261,20 +261,16 @@ fn largest(told: &[(Namespace, Counts)]) -> Vec<Family> {
 }
 
 fn namespaces(state: &State) -> Vec<Family> {
-    let census = match state.metrics.census.get(&state.registry) {
-        Ok(census) => census,
+    let stats = match state.metrics.namespace_stats.get(&state.registry) {
+        Ok(stats) => stats,
         Err(error) => {
             log::warn!("cannot count the namespaces: {error}");
             return Vec::new();
         }
     };
-    let counts = census.counts;
+    let counts = stats.counts;
     let mut families = vec![
-        gauge(
-            "akvs_namespaces",
-            "Number of namespaces.",
-            census.namespaces,
-        ),
+        gauge("akvs_namespaces", "Number of namespaces.", stats.namespaces),
         gauge(
             "akvs_keys",
             "Number of keys in all namespaces.",
@@ -291,7 +287,7 @@ fn namespaces(state: &State) -> Vec<Family> {
             counts.history,
         ),
     ];
-    families.extend(largest(&census.largest));
+    families.extend(largest(&stats.largest));
     families
 }
 

@@ -1,4 +1,4 @@
-//! `GET /kv`: the namespaces; `DELETE /kv/{namespace}`: dropping one, or deleting many of its keys.
+//! `GET /kv` lists namespaces; `DELETE /kv/{namespace}` drops a namespace, or deletes the keys of a prefix.
 
 use actix_web::HttpResponse;
 use akvs_api::{Deleted, NamespaceList};
@@ -18,9 +18,9 @@ use crate::request::query::{DeleteScope, NamespacesParams};
 use crate::response::{headers, problem};
 use crate::state::State;
 
-/// How many namespaces are read at once where the caller may not list all of them.
+/// The number of namespaces that are read at once if the caller may not list all of them.
 const HIDDEN_PAGE: usize = 1_000;
-/// How much of a prefix is deleted in one transaction.
+/// The limit of one transaction that deletes keys of a prefix.
 const DELETE_PAGE: PageLimit = PageLimit {
     rows: 500,
     bytes: 1 << 20,
@@ -48,7 +48,7 @@ pub(crate) async fn delete(context: Context<'_, Namespace>) -> Result<HttpRespon
         }
         DeleteScope::Prefix(prefix) => {
             context.authorize(name.as_str(), &Scope::Prefix(&prefix))?;
-            // The answer counts them.
+            // The answer has the number of deleted keys.
             identity.authorize_dependent("deleting a prefix")?;
             let resource = Resource::Prefix(name.clone(), prefix.clone());
             let write = context.authorization(resource.clone())?;
@@ -76,7 +76,7 @@ fn document(
             Some(Namespace::new(name)?)
         }
         None if prefix.is_empty() => None,
-        // It may be a name itself, and is the first one then.
+        // The prefix may itself be a name, which comes first.
         None => {
             let first = Namespace::new(prefix)?;
             found.extend(registry.namespace_snapshot(&first)?.info().cloned());
@@ -86,16 +86,17 @@ fn document(
     let is_listed = |info: &NamespaceInfo| identity.can_list(info.name.as_str());
     found.retain(is_listed);
     let with_prefix = |info: &NamespaceInfo| info.name.as_str().starts_with(prefix);
-    // One more, to see whether this is the end.
+    // One more namespace shows whether this is the last page.
     while found.len() <= params.limit {
-        let wanted = match identity.can_list_all() {
-            true => params.limit + 1 - found.len(),
-            false => HIDDEN_PAGE,
+        let wanted = if identity.can_list_all() {
+            params.limit + 1 - found.len()
+        } else {
+            HIDDEN_PAGE
         };
-        let behind = registry.list(after.as_ref(), wanted)?;
-        let is_end = behind.len() < wanted || !behind.iter().all(with_prefix);
-        after = behind.last().map(|info| info.name.clone());
-        found.extend(behind.into_iter().take_while(with_prefix).filter(is_listed));
+        let page = registry.list(after.as_ref(), wanted)?;
+        let is_end = page.len() < wanted || !page.iter().all(with_prefix);
+        after = page.last().map(|info| info.name.clone());
+        found.extend(page.into_iter().take_while(with_prefix).filter(is_listed));
         if is_end {
             break;
         }
@@ -104,15 +105,16 @@ fn document(
     found.truncate(params.limit);
     let last = found.last().filter(|_| !is_end);
     let cursor = last.map(|info| listing.cursor(info.name.as_str().as_bytes()));
-    let listed = found
-        .iter()
-        .map(|info| match identity.reads_all_of(info.name.as_str()) {
-            true => describe(info),
-            false => akvs_api::NamespaceInfo {
+    let listed = found.iter().map(|info| {
+        if identity.reads_all_of(info.name.as_str()) {
+            describe(info)
+        } else {
+            akvs_api::NamespaceInfo {
                 name: info.name.as_str().to_owned(),
                 ..Default::default()
-            },
-        });
+            }
+        }
+    });
     Ok(NamespaceList {
         cursor,
         namespaces: listed.collect(),
@@ -138,7 +140,7 @@ async fn drop_namespace(state: &State, name: &Namespace) -> Result<HttpResponse>
     Ok(HttpResponse::Ok().content_type(problem::TEXT).body("OK"))
 }
 
-/// `DELETE /kv/{namespace}?prefix=`: page by page, each of which is one change, for as long as the rights hold. What is
+/// `DELETE /kv/{namespace}?prefix=`: deletes page by page, one transaction each, while the rights hold. Keys that are
 /// written meanwhile may stay.
 async fn delete_prefix(
     registry: &Registry,
@@ -157,12 +159,14 @@ async fn delete_prefix(
         let (registry_of_page, name_of_page, end) = (registry.clone(), name.clone(), end.clone());
         let from = start.clone();
         let page = move || {
-            let view = match is_first {
-                true => list::view(&registry_of_page, &name_of_page)?,
-                // Where it is dropped meanwhile, nothing is left to be deleted.
-                false => registry_of_page.namespace_snapshot(&name_of_page)?,
+            let snapshot = if is_first {
+                list::snapshot(&registry_of_page, &name_of_page)?
+            } else {
+                // If the namespace was dropped meanwhile, no key is left.
+                registry_of_page.namespace_snapshot(&name_of_page)?
             };
-            let page = view.entries(&from, end.as_deref(), DELETE_PAGE, registry_of_page.now())?;
+            let page =
+                snapshot.entries(&from, end.as_deref(), DELETE_PAGE, registry_of_page.now())?;
             let keys = page.entries.into_iter().map(|(key, _)| key);
             Ok((keys.collect::<Vec<Key>>(), page.next))
         };

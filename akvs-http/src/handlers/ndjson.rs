@@ -1,16 +1,16 @@
-//! A whole list as NDJSON, one item per line, from one snapshot.
+//! A whole list as NDJSON: one item per line, from one snapshot.
 //!
-//! The next chunk is read once the client has taken the one before: the list is never in memory as a whole, and writers
-//! do not wait for it. An error cuts the stream off, so that a client notices that it is not complete.
+//! A chunk is read after the client has received the chunk before it: the list is never in memory as a whole, and writers
+//! do not wait for it. An error cuts the stream off, so that a client sees that it is incomplete.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use actix_web::http::Method;
-use actix_web::http::header::{ACCEPT, Accept, Header, Quality};
+
 use actix_web::{HttpRequest, HttpResponse};
 use akvs_api::ValueForm;
-use akvs_api::media_type::{self, NDJSON};
+use akvs_api::media_type::NDJSON;
 use akvs_core::engine::PageLimit;
 use akvs_core::{Namespace, NamespaceSnapshot, Result};
 use akvs_registry::Registry;
@@ -20,36 +20,18 @@ use futures_util::stream;
 use super::list::{self, Range};
 use crate::auth::StreamAuthorization;
 use crate::request::query::ListParams;
-use crate::response::chunks::{Chunk, PIECE_BYTES, SNAPSHOT_TIME, Source, Threads, chunks};
+use crate::response::chunks::{CHUNK_BYTES, Chunk, SNAPSHOT_TIME, Source, Threads, chunks};
 use crate::response::memory::ResponseReservation;
 use crate::response::rendering::Rendering;
 use crate::state::State;
 
-/// What is read at once.
+/// The limit of one read.
 const PAGE: PageLimit = PageLimit {
     rows: 512,
     bytes: 128 << 10,
 };
 
-/// Whether the client asks for lines, and does not like a document better.
-pub(super) fn is_wanted(request: &HttpRequest) -> bool {
-    if !request.headers().contains_key(ACCEPT) {
-        return false;
-    }
-    let Ok(accept) = Accept::parse(request) else {
-        return false;
-    };
-    let quality = |name: &str| {
-        let listed = accept
-            .iter()
-            .filter(|range| range.item.essence_str() == name);
-        listed.map(|range| range.quality).max()
-    };
-    let lines = quality(NDJSON).filter(|quality| *quality > Quality::ZERO);
-    lines.is_some() && lines >= quality(media_type::JSON)
-}
-
-/// The answer: all that is in the range.
+/// Answers with all items of the range.
 pub(super) async fn answer(
     request: &HttpRequest,
     state: &State,
@@ -60,19 +42,19 @@ pub(super) async fn answer(
     params.check_stream()?;
     let registry = state.registry.clone();
     let range = Range::new(params);
-    // Before any work is done.
-    let held = state.response_memory.hold(PIECE_BYTES)?;
-    let view = state
+    // Before any work, so that an overloaded server answers at once.
+    let held = state.response_memory.hold(CHUNK_BYTES)?;
+    let snapshot = state
         .registry
-        .blocking(move || Ok((list::view(&registry, &name)?, registry)));
-    let (view, registry) = view.await?;
+        .blocking(move || Ok((list::snapshot(&registry, &name)?, registry)));
+    let (snapshot, registry) = snapshot.await?;
     let mut response = HttpResponse::Ok();
     response
         .content_type(NDJSON)
         .insert_header(("x-content-type-options", "nosniff"))
         .insert_header(("vary", "accept"));
     Ok(match *request.method() {
-        // Of no known length, as a GET is.
+        // Of unknown length, as a GET is.
         Method::HEAD => {
             response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>())
         }
@@ -80,7 +62,7 @@ pub(super) async fn answer(
             let reader = Reader {
                 registry,
                 authorization,
-                view: Arc::new(view),
+                snapshot: Arc::new(snapshot),
                 range,
                 values: params.values,
             };
@@ -91,21 +73,20 @@ pub(super) async fn answer(
     })
 }
 
-/// How far the list has been read.
+/// The reader of a list, with the rest of its range.
 struct Reader {
     registry: Registry,
     authorization: StreamAuthorization,
-    view: Arc<NamespaceSnapshot>,
+    snapshot: Arc<NamespaceSnapshot>,
     range: Range,
     values: bool,
 }
 
 impl Source for Reader {
-    /// The next lines.
-    fn piece(&mut self, held: &mut ResponseReservation) -> Result<Chunk> {
+    fn next_chunk(&mut self, held: &mut ResponseReservation) -> Result<Chunk> {
         self.authorization.check(|| self.registry.now())?;
-        let page = self.range.read(&self.view, PAGE, self.registry.now())?;
-        let needed = PIECE_BYTES + page.read_bytes;
+        let page = self.range.read(&self.snapshot, PAGE, self.registry.now())?;
+        let needed = CHUNK_BYTES + page.read_bytes;
         if held.grow(needed).is_err() {
             return Ok(Chunk::Needs(needed));
         }
@@ -116,7 +97,7 @@ impl Source for Reader {
             lines.item(key, entry, size, form);
             lines.push(b"\n");
         }
-        held.shrink(PIECE_BYTES.max(lines.held_bytes()));
+        held.shrink(CHUNK_BYTES.max(lines.held_bytes()));
         Ok(match page.next {
             Some(next) => {
                 self.range.advance(next);

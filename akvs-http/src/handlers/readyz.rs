@@ -1,4 +1,4 @@
-//! `GET /readyz`: whether the server takes writes.
+//! `GET /readyz`: checks that the server accepts writes.
 
 use actix_web::HttpResponse;
 use akvs_core::{Code, Error, Result};
@@ -6,7 +6,7 @@ use akvs_core::{Code, Error, Result};
 use super::health::text;
 use crate::context::Context;
 
-/// `GET /readyz`: writes are taken. 503 as soon as draining starts, or once a commit has failed.
+/// `GET /readyz`: answers 503 once the server is draining or a commit has failed.
 pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
     let state = context.state;
     if state.is_draining() {

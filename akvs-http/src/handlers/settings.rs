@@ -6,26 +6,27 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::http::{Method, StatusCode};
-use akvs_api::{NamespaceSettings, StoredSettings};
+use akvs_api::strict::present;
+use akvs_api::{NamespaceSettings, StoredSettings, ttl};
 use akvs_core::{
-    Code, Error, Namespace, Result, Settings, SettingsPatch, Ttl, format_duration_in_one_unit,
+    Code, Error, Namespace, Result, Settings, SettingsPatch, format_duration_in_one_unit,
 };
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::list;
 use crate::auth::Scope;
 use crate::context::Context;
 use crate::request::body::Limits;
-use crate::request::query;
+use crate::request::json;
 
-/// The most bytes of the settings' JSON.
+/// The maximum length of a body with settings.
 const SETTINGS_BYTES: usize = 64 << 10;
 
-/// The members of a body. Their values are parsed one by one, so that an error can name its member.
+/// The members of a body. Their values are parsed one by one, because `null` removes a setting.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Chosen {
+#[serde(default)]
+struct Members {
     #[serde(deserialize_with = "present")]
     ttl: Option<Value>,
     #[serde(deserialize_with = "present")]
@@ -34,11 +35,6 @@ struct Chosen {
     max_keys: Option<Value>,
     #[serde(deserialize_with = "present")]
     max_bytes: Option<Value>,
-}
-
-/// Distinguishes a member that is `null` from one that is missing.
-fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(from).map(Some)
 }
 
 /// `GET /settings/{namespace}`.
@@ -50,8 +46,11 @@ pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpRespons
     } = context;
     let registry = state.registry.clone();
     let body = state.registry.blocking(move || {
-        let view = list::view(&registry, &name)?;
-        let settings = view.info().map(|info| info.settings).unwrap_or_default();
+        let snapshot = list::snapshot(&registry, &name)?;
+        let settings = snapshot
+            .info()
+            .map(|info| info.settings)
+            .unwrap_or_default();
         Ok(document(&name, &settings))
     });
     let mut response = list::document(&body.await?);
@@ -91,19 +90,19 @@ pub(crate) async fn change(mut context: Context<'_, Namespace>) -> Result<HttpRe
 
 /// Rejects a limit above that of the server, which would have no effect.
 fn check(patch: &SettingsPatch, limits: &Limits) -> Result<()> {
-    let most = limits.max_bytes();
+    let max = limits.max_bytes();
     let Some(Some(bytes)) = patch.max_value_bytes else {
         return Ok(());
     };
-    if bytes <= most as u64 {
+    if bytes <= max as u64 {
         return Ok(());
     }
     let text = format!(
-        "invalid max_value_bytes \"{bytes}\": expected at most {most} (limits.max_value_bytes)"
+        "invalid max_value_bytes \"{bytes}\": expected at most {max} (limits.max_value_bytes)"
     );
     let error = invalid(&text).with("field", "max_value_bytes");
     Err(error
-        .with("limit", most)
+        .with("limit", max)
         .with("setting", "limits.max_value_bytes"))
 }
 
@@ -131,23 +130,20 @@ fn parse(body: &[u8]) -> Result<SettingsPatch> {
         let text = format!("the settings are too long: expected at most {SETTINGS_BYTES} bytes");
         return Err(Error::new(Code::TooLarge, text).with("limit", SETTINGS_BYTES));
     }
-    let body = body.trim_ascii();
-    let chosen = match body.first() {
-        None => Chosen::default(),
-        Some(b'{') => serde_json::from_slice(body)
-            .map_err(|error| invalid(&format!("invalid settings: {error}")))?,
-        // The library would read an array by its order.
-        Some(_) => return Err(invalid("invalid settings: expected a JSON object")),
+    let members = if body.trim_ascii().is_empty() {
+        Members::default()
+    } else {
+        json::parse(body)?
     };
     Ok(SettingsPatch {
-        ttl_ms: member(chosen.ttl.as_ref(), ttl_ms)?,
-        max_value_bytes: number("max_value_bytes", chosen.max_value_bytes.as_ref())?,
-        max_keys: number("max_keys", chosen.max_keys.as_ref())?,
-        max_bytes: number("max_bytes", chosen.max_bytes.as_ref())?,
+        ttl_ms: member(members.ttl.as_ref(), ttl_ms)?,
+        max_value_bytes: number("max_value_bytes", members.max_value_bytes.as_ref())?,
+        max_keys: number("max_keys", members.max_keys.as_ref())?,
+        max_bytes: number("max_bytes", members.max_bytes.as_ref())?,
     })
 }
 
-/// A member that may be missing, or `null`.
+/// Parses a member that may be missing, or `null`.
 fn member<T>(
     value: Option<&Value>,
     read: impl FnOnce(&Value) -> Result<T>,
@@ -160,20 +156,15 @@ fn member<T>(
 }
 
 fn ttl_ms(value: &Value) -> Result<u64> {
-    let ttl = match value {
-        Value::String(text) => query::parse_ttl(text).ok(),
-        Value::Number(seconds) => query::parse_ttl(&seconds.to_string()).ok(),
+    let millis = match value {
+        Value::String(text) => ttl::parse_millis(text),
+        Value::Number(seconds) => ttl::parse_millis(&seconds.to_string()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
-    match ttl {
-        Some(Ttl::Millis(millis)) => Ok(millis),
-        Some(Ttl::Keep | Ttl::Default | Ttl::Forever | Ttl::Until(_)) | None => {
-            let text = format!(
-                "invalid ttl {value}: expected seconds, or numbers with ms, s, m, h or d, such as \"90s\" or \"7d\""
-            );
-            Err(invalid(&text).with("field", "ttl"))
-        }
-    }
+    millis.ok_or_else(|| {
+        let text = format!("invalid ttl {value}: expected {}", ttl::EXPECTED);
+        invalid(&text).with("field", "ttl")
+    })
 }
 
 fn number(name: &str, value: Option<&Value>) -> Result<Option<Option<u64>>> {
@@ -221,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn an_invalid_member_is_named() {
         for (body, name) in [
             (r#"{"tll":1}"#, "tll"),
             (r#"{"ttl":"1h","ttl":"2h"}"#, "ttl"),
@@ -237,8 +228,8 @@ mod tests {
             (r#"{"max_value_bytes":[]}"#, "max_value_bytes"),
             ("[]", "object"),
             ("null", "object"),
-            ("{", "settings"),
-            ("{} {}", "settings"),
+            ("{", "JSON"),
+            ("{} {}", "JSON"),
         ] {
             let error = parse(body.as_bytes()).expect_err(body);
             assert!(error.message().contains(name), "{body}: {error}");
@@ -249,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_told_so_that_it_can_be_said_again() {
+    fn a_formatted_ttl_is_parsed_back() {
         for text in ["1ms", "1500ms", "90s", "5m", "2h", "7d"] {
             let millis = ttl_ms(&text.into()).unwrap();
             assert_eq!(

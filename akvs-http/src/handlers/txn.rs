@@ -1,4 +1,4 @@
-//! `POST /txn/{namespace}`: several operations as one, on conditions: all of them are done, under one revision, or none.
+//! `POST /txn/{namespace}`: several operations in one transaction, with conditions: either all are done, with one revision, or none.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_TYPE;
@@ -21,14 +21,14 @@ use crate::state::State;
 pub(crate) async fn serve(mut context: Context<'_, Namespace>) -> Result<HttpResponse> {
     let TxnRequest { checks, ops } = context.receive_json().await?;
     let (state, name) = (context.state, context.path.as_str());
-    let ops = ops.ok_or_else(|| json::invalid("ops", "missing"))?;
+    let ops = ops.ok_or_else(|| json::missing("ops"))?;
     let checks = match checks {
         Some(checks) => json::elements(checks, "checks")?,
         None => Vec::new(),
     };
     let checks = each(checks, "checks", condition)?;
-    let ops = each(json::elements(ops, "ops")?, "ops", |place, op| {
-        operation(place, op, state)
+    let ops = each(json::elements(ops, "ops")?, "ops", |path, op| {
+        operation(path, op, state)
     })?;
     let checked: Vec<Key> = checks.iter().map(|(key, _)| key.clone()).collect();
     let changed = ops.iter().map(|(key, op)| {
@@ -40,23 +40,23 @@ pub(crate) async fn serve(mut context: Context<'_, Namespace>) -> Result<HttpRes
         context.authorize(name, &Scope::Key(key.as_bytes()))?;
     }
     let identity = context.identity()?;
-    may_depend(identity, &checked, &ops)?;
+    authorize_dependence(identity, &checked, &ops)?;
     let done = match Txn::new(checks, ops) {
         Ok(txn) => state.registry.transact(&context.path, txn).await,
         Err(error) => Err(error),
     };
     match done {
-        Ok(outcomes) if !identity.reads() => Ok(unseen(&outcomes)),
+        Ok(outcomes) if !identity.reads() => Ok(write_only_answer(&outcomes)),
         Ok(outcomes) => Ok(answer(&changed, &outcomes)),
         Err(error) => {
             let error = identity.withhold(error, name);
-            refusal(place(&error, &checked, &changed))
+            refusal(name_operation(&error, &checked, &changed))
         }
     }
 }
 
-/// Refuses what is done by what is there to a token that may not read it.
-fn may_depend(identity: &Identity, checked: &[Key], ops: &[(Key, Op)]) -> Result<()> {
+/// Rejects a transaction whose result depends on stored entries, for a token without the right to read.
+fn authorize_dependence(identity: &Identity, checked: &[Key], ops: &[(Key, Op)]) -> Result<()> {
     if !checked.is_empty() {
         identity.authorize_dependent("a check")?;
     }
@@ -67,25 +67,29 @@ fn may_depend(identity: &Identity, checked: &[Key], ops: &[(Key, Op)]) -> Result
     Ok(())
 }
 
-/// Reads each element of a list; an error says which one it is of.
-fn each<T, R>(list: Vec<T>, name: &str, read: impl Fn(&str, T) -> Result<R>) -> Result<Vec<R>> {
+/// Parses each element of a list, given its path; an error has the index of its element.
+fn each<T, R>(list: Vec<T>, name: &str, parse: impl Fn(&str, T) -> Result<R>) -> Result<Vec<R>> {
     let member = name.trim_end_matches('s');
     let elements = list.into_iter().enumerate();
     elements
         .map(|(index, element)| {
-            let read = read(&format!("{name}[{index}]"), element);
-            read.map_err(|error| error.with(member, index))
+            let parsed = parse(&format!("{name}[{index}]"), element);
+            parsed.map_err(|error| error.with(member, index))
         })
         .collect()
 }
 
-/// Reads a check.
-fn condition(place: &str, check: Check) -> Result<(Key, Condition)> {
-    let key = json::key(place, check.key, check.key64)?;
-    for (name, flag) in [("absent", check.absent), ("exists", check.exists)] {
+/// Parses a check.
+fn condition(path: &str, check: Check) -> Result<(Key, Condition)> {
+    let key = json::key(path, check.key, check.key64)?;
+    for (name, flag, opposite) in [
+        ("absent", check.absent, "exists"),
+        ("exists", check.exists, "absent"),
+    ] {
         if flag == Some(false) {
-            let why = "it can only be true; absent and exists are each other's opposite";
-            return Err(json::invalid(&format!("{place}.{name}"), why));
+            let reason =
+                format!("invalid boolean false: expected true; its opposite is {opposite}");
+            return Err(json::invalid(&json::path(path, name), reason));
         }
     }
     let condition = match (check.revision, check.absent, check.exists) {
@@ -93,65 +97,64 @@ fn condition(place: &str, check: Check) -> Result<(Key, Condition)> {
         (None, Some(_), None) => Condition::Absent,
         (None, None, Some(_)) => Condition::Exists,
         _ => {
-            let why = "a check has one of revision, absent and exists";
-            return Err(json::invalid(place, why));
+            let reason = "invalid check: expected one of revision, absent and exists";
+            return Err(json::invalid(path, reason));
         }
     };
     Ok((key, condition))
 }
 
-/// Reads an operation.
-fn operation(place: &str, op: api::Op, state: &State) -> Result<(Key, Op)> {
+/// Parses an operation.
+fn operation(path: &str, op: api::Op, state: &State) -> Result<(Key, Op)> {
+    let member = |name: &str| json::path(path, name);
     let Some(name) = op.op.as_deref() else {
-        return Err(json::invalid(&format!("{place}.op"), "missing"));
+        return Err(json::missing(&member("op")));
     };
     let Some(kind) = OpKind::parse(name) else {
-        let why = "not known; there are set, delete, add and touch";
-        return Err(json::invalid(&format!("{place}.op"), why));
+        let name = query::short(name);
+        let reason = format!("unknown op {name:?}: expected set, delete, add or touch");
+        return Err(json::invalid(&member("op"), reason));
     };
-    if let Some(name) = op.foreign_member(kind) {
-        let why = "it does not belong to this op";
-        return Err(json::invalid(&format!("{place}.{name}"), why));
+    if let Some(unknown) = op.unknown_member(kind) {
+        let reason = format!("unexpected member of op {name:?}");
+        return Err(json::invalid(&member(unknown), reason));
     }
-    let key = json::key(place, op.key, op.key64)?;
+    let key = json::key(path, op.key, op.key64)?;
     let action = match kind {
         OpKind::Set => {
-            let value = json::bytes(place, "value", op.value, op.value64)?;
+            let value = json::bytes(path, "value", op.value, op.value64)?;
             let fits = state.value_limits.check(Some(value.len() as u64));
-            fits.map_err(|error| json::of_field(&error, &format!("{place}.value")))?;
+            fits.map_err(|error| json::in_field(&error, &member("value")))?;
             Action::Set {
                 value,
-                representation: representation(place, op.content_type)?,
-                ttl: time(place, WriteOp::Set, op.ttl)?,
+                representation: representation(&member("content_type"), op.content_type)?,
+                ttl: ttl(&member("ttl"), WriteOp::Set, op.ttl)?,
             }
         }
         OpKind::Add => Action::Add {
-            by: op
-                .by
-                .ok_or_else(|| json::invalid(&format!("{place}.by"), "missing"))?,
+            by: op.by.ok_or_else(|| json::missing(&member("by")))?,
             ttl: Ttl::Keep,
         },
         OpKind::Touch => Action::Touch {
-            ttl: time(place, WriteOp::Touch, op.ttl)?,
+            ttl: ttl(&member("ttl"), WriteOp::Touch, op.ttl)?,
         },
         OpKind::Delete => Action::Delete,
     };
     Ok((key, Op::from(action)))
 }
 
-/// How long a value lasts: the same text means the same as in the query of a single write, and nothing too.
-fn time(place: &str, verb: WriteOp, ttl: Option<api::Ttl>) -> Result<Ttl> {
+/// Returns the ttl of an operation; present or missing, it means the same as in the query of a single write.
+fn ttl(field: &str, op: WriteOp, ttl: Option<api::Ttl>) -> Result<Ttl> {
     let ttl = ttl
         .map(|api::Ttl(text)| query::parse_ttl(&text))
         .transpose();
-    ttl.and_then(|ttl| query::ttl_of(verb, ttl))
-        .map_err(|error| json::invalid(&format!("{place}.ttl"), error.message()))
+    ttl.and_then(|ttl| query::ttl_for(op, ttl))
+        .map_err(|error| json::invalid(field, error.message()))
 }
 
-fn representation(place: &str, content_type: Option<String>) -> Result<Representation> {
+fn representation(field: &str, content_type: Option<String>) -> Result<Representation> {
     let content_type = content_type.map(FieldValue::new).transpose();
-    let content_type =
-        content_type.map_err(|error| json::of_field(&error, &format!("{place}.content_type")))?;
+    let content_type = content_type.map_err(|error| json::in_field(&error, field))?;
     Ok(Representation {
         content_type,
         content_encoding: None,
@@ -176,9 +179,9 @@ fn answer(changed: &[(Key, bool)], outcomes: &[Outcome]) -> HttpResponse {
     })
 }
 
-/// What a token is told that may not read: the revision of what it has set. Whether there was something to be deleted
-/// would be told by a revision too.
-fn unseen(outcomes: &[Outcome]) -> HttpResponse {
+/// Answers a token without the right to read: with the revisions of `set` only, because that of a `delete` discloses that
+/// the key existed.
+fn write_only_answer(outcomes: &[Outcome]) -> HttpResponse {
     let set = |outcome: &Outcome| {
         let revision = outcome.revision.filter(|_| outcome.entry.is_some());
         revision.map(Revision::get)
@@ -194,8 +197,8 @@ fn unseen(outcomes: &[Outcome]) -> HttpResponse {
     })
 }
 
-/// Says in words which check or which operation an error is of, and names its key.
-fn place(error: &Error, checked: &[Key], changed: &[(Key, bool)]) -> Error {
+/// Adds to an error the path and the key of its check or operation.
+fn name_operation(error: &Error, checked: &[Key], changed: &[(Key, bool)]) -> Error {
     let index = |name| {
         let index = error
             .context()
@@ -210,19 +213,19 @@ fn place(error: &Error, checked: &[Key], changed: &[(Key, bool)]) -> Error {
     };
     match found {
         Some((list, index, key)) => {
-            let named = json::of_field(error, &format!("{list}[{index}]"));
+            let named = json::in_field(error, &format!("{list}[{index}]"));
             TextOrBase64::new(key.as_bytes()).add_to(named, "key")
         }
         None => error.clone(),
     }
 }
 
-/// A key that is not there is told in a document even here: the original's text could not say which one.
+/// Answers `not_found` with a document in any case, because the plain text could not name the key.
 fn refusal(error: Error) -> Result<HttpResponse> {
     if error.code() != Code::NotFound {
         return Err(error);
     }
-    let (status, _) = problem::status(error.code());
+    let status = problem::status(error.code());
     Ok(HttpResponse::build(status)
         .insert_header((CONTENT_TYPE, problem::PROBLEM_JSON))
         .body(problem::document(&error)))

@@ -22,11 +22,11 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
         .body(context.state.version.clone()))
 }
 
-/// Makes the document, which is the same for as long as the server runs.
+/// Returns the document, which is the same for the life of the server.
 pub(crate) fn document(registry: &Registry, options: &Options) -> String {
-    let (about, writers) = (options.build_info, registry.options());
+    let (info, writers) = (options.build_info, registry.options());
     let durability = match writers.durability {
-        // Whatever the setting is: nothing is stored.
+        // The engine stores nothing on disk, whatever the setting is.
         _ if !registry.capabilities().durable => "none",
         CommitDurability::Fsync => "fsync",
         CommitDurability::Interval(_) => "interval",
@@ -35,9 +35,9 @@ pub(crate) fn document(registry: &Registry, options: &Options) -> String {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let number = |number: usize| Some(number as u64);
     let document = akvs_api::Version {
-        commit: Some(about.commit.to_string()),
+        commit: Some(info.commit.to_string()),
         durability: durability.to_owned(),
-        engine: about.engine.to_string(),
+        engine: info.engine.to_string(),
         limits: akvs_api::Limits {
             drain_timeout_ms: Some(millis(options.drain_timeout)),
             header_timeout_ms: Some(millis(options.header_timeout)),
@@ -54,8 +54,8 @@ pub(crate) fn document(registry: &Registry, options: &Options) -> String {
             max_value_bytes: number(values.max_bytes()),
             request_timeout_ms: Some(millis(options.request_timeout)),
         },
-        version: about.version.to_string(),
+        version: info.version.to_string(),
     };
-    // The documents of the API can always be written.
+    // The derived serializers of these types do not fail.
     serde_json::to_string(&document).unwrap_or_default()
 }

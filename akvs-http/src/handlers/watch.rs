@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::request::query;
 use crate::response::sse::Events;
 
-/// Makes nginx and proxies that follow it pass events on at once.
+/// Makes nginx, and proxies that know its field, pass events on at once.
 const NO_BUFFERING: (&str, &str) = ("x-accel-buffering", "no");
 
 /// `GET /watch/{namespace}?prefix=&key=&since=&values=true`.
@@ -50,7 +50,7 @@ pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpRespons
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header(NO_BUFFERING);
     Ok(match *request.method() {
-        // Of no known length, as a GET is.
+        // Of unknown length, as a GET is.
         Method::HEAD => {
             response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>())
         }

@@ -11,7 +11,7 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
     context.no_query()?;
     Ok(HttpResponse::Ok()
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        // It differs between callers, and after a change of the tokens.
+        // The answer differs between callers, and after a change of the tokens.
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(context.identity()?.whoami()))
 }

@@ -1,4 +1,4 @@
-//! The labels of a request: each from a fixed set, found without a map, a lock or a copy.
+//! The labels of a request: each is from a fixed set, and is found without a map, a lock or a copy.
 
 use actix_web::dev::RequestHead;
 use actix_web::http::{Method, StatusCode};
@@ -6,12 +6,12 @@ use actix_web::http::{Method, StatusCode};
 use crate::request::conditions;
 use crate::route::{LONG_POLL, Route};
 
-/// The methods that are told apart; any other is the one behind them.
+/// The labels of methods; the last one is for any other method.
 pub(super) const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other",
 ];
 
-/// The statuses that are told apart, the usual ones first; any other is the one behind them.
+/// The labels of statuses, the most frequent ones first; the last one is for any other status.
 pub(super) const STATUSES: [&str; 32] = [
     "200", "201", "404", "304", "204", "206", "412", "400", "401", "403", "405", "406", "408",
     "409", "410", "411", "413", "414", "415", "416", "421", "422", "426", "429", "431", "500",
@@ -22,7 +22,7 @@ const CODES: [u16; STATUSES.len() - 1] = [
     416, 421, 422, 426, 429, 431, 500, 501, 502, 503, 504, 507,
 ];
 
-/// What a request is counted under, apart from its status.
+/// The labels of a request without its status, as numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Labels {
     /// The number of the route's label.
@@ -31,7 +31,7 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
-    /// The labels of a request to a route.
+    /// Returns the labels of a request to a route.
     pub(crate) fn new(route: &Route, head: &RequestHead) -> Labels {
         let method = match head.method {
             Method::GET => 0,
@@ -44,26 +44,27 @@ impl Labels {
             _ => METHODS.len() - 1,
         };
         Labels {
-            route: match route.has_key && conditions::wait(&head.headers).is_some() {
-                true => LONG_POLL,
-                false => route.label,
+            route: if route.has_key && conditions::wait(&head.headers).is_some() {
+                LONG_POLL
+            } else {
+                route.label
             },
             method,
         }
     }
 
-    /// Whether the answer has no body, whatever its head says.
+    /// Returns whether the answer has no body, whatever its head says.
     pub(crate) fn is_head(self) -> bool {
         METHODS[self.method] == "HEAD"
     }
 
-    /// Whether the request may have a body that counts.
+    /// Returns whether the request may have a body that counts.
     pub(crate) fn has_body(self) -> bool {
         matches!(METHODS[self.method], "POST" | "PUT" | "PATCH")
     }
 }
 
-/// The place of a status.
+/// Returns the number of a status's label.
 pub(super) fn status(status: StatusCode) -> usize {
     let found = CODES.iter().position(|code| *code == status.as_u16());
     found.unwrap_or(CODES.len())
@@ -82,17 +83,17 @@ mod tests {
     }
 
     #[test]
-    fn places_and_texts_go_together() {
-        for (place, code) in CODES.iter().enumerate() {
-            assert_eq!(STATUSES[place], code.to_string());
+    fn numbers_and_texts_belong_together() {
+        for (index, code) in CODES.iter().enumerate() {
+            assert_eq!(STATUSES[index], code.to_string());
             let known = StatusCode::from_u16(*code).unwrap();
-            assert_eq!(status(known), place);
+            assert_eq!(status(known), index);
         }
         assert_eq!(STATUSES[status(StatusCode::IM_A_TEAPOT)], "other");
-        for (place, method) in METHODS.iter().enumerate() {
+        for (index, method) in METHODS.iter().enumerate() {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let request = TestRequest::default().method(method);
-            assert_eq!(labels(request).method, place);
+            assert_eq!(labels(request).method, index);
         }
     }
 

@@ -1,5 +1,5 @@
-//! The latest census of the namespaces. Taking one costs about a microsecond for each namespace, so that it is taken
-//! anew only once so much time has passed that all of them together cost a small part of one processor.
+//! A cache of the statistics of all namespaces. Computing them costs about a microsecond per namespace, so they are
+//! computed again only after a multiple of that time, and cost a small part of one processor.
 
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
@@ -7,53 +7,57 @@ use std::time::Duration;
 use akvs_core::{Result, StorageStats};
 use akvs_registry::Registry;
 
-/// The most namespaces that are named.
+/// The maximum number of namespaces that are labels.
 pub(crate) const NAMED: usize = 100;
-/// A census is good for so many times as long as it took.
-const WORTH: u32 = 50;
+/// The time that statistics are valid, as a multiple of the time that computing them took.
+const VALIDITY_FACTOR: u32 = 50;
 
-/// The latest census.
+/// A cache of the statistics of all namespaces.
 #[derive(Default)]
 pub(crate) struct NamespaceStatsCache {
-    taken: Mutex<Option<Taken>>,
-    turn: Mutex<()>,
+    latest: Mutex<Option<CachedStats>>,
+    /// Held while the statistics are computed.
+    computing: Mutex<()>,
 }
 
 #[derive(Clone)]
-struct Taken {
-    census: Arc<StorageStats>,
-    /// Until then it is good enough.
+struct CachedStats {
+    stats: Arc<StorageStats>,
+    /// The time until which they are valid.
     until: Duration,
 }
 
 impl NamespaceStatsCache {
-    /// The latest census, or a new one where that is too old. Where somebody else is taking one, the one before it is
-    /// good enough. Blocks.
+    /// Returns the latest statistics, or new ones if those are too old. While another caller computes new ones, it returns
+    /// the old ones. Blocks.
     pub(crate) fn get(&self, registry: &Registry) -> Result<Arc<StorageStats>> {
-        let _turn = match self.turn.try_lock() {
-            Ok(turn) => turn,
-            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+        let _computing = match self.computing.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(),
             Err(TryLockError::WouldBlock) => match self.latest() {
-                Some(taken) => return Ok(taken.census),
-                None => self.turn.lock().unwrap_or_else(PoisonError::into_inner),
+                Some(cached) => return Ok(cached.stats),
+                None => self
+                    .computing
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner),
             },
         };
         let start = registry.elapsed();
-        if let Some(taken) = self.latest().filter(|taken| start < taken.until) {
-            return Ok(taken.census);
+        if let Some(cached) = self.latest().filter(|cached| start < cached.until) {
+            return Ok(cached.stats);
         }
-        let census = Arc::new(registry.storage_stats(NAMED)?);
+        let stats = Arc::new(registry.storage_stats(NAMED)?);
         let end = registry.elapsed();
-        let taken = Taken {
-            census: Arc::clone(&census),
-            until: end + end.saturating_sub(start) * WORTH,
+        let cached = CachedStats {
+            stats: Arc::clone(&stats),
+            until: end + end.saturating_sub(start) * VALIDITY_FACTOR,
         };
-        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
-        Ok(census)
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(cached);
+        Ok(stats)
     }
 
-    fn latest(&self) -> Option<Taken> {
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.clone()
+    fn latest(&self) -> Option<CachedStats> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.clone()
     }
 }

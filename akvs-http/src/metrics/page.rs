@@ -1,5 +1,5 @@
-//! Numbers as text: what Prometheus has read since 2014 (its text format, version 0.0.4), or OpenMetrics 1.0 for who
-//! asks for that. They differ in how a counter is announced, and in the last line.
+//! The numbers as text, in the text format of Prometheus (version 0.0.4) or in OpenMetrics 1.0. The formats differ in the
+//! name of a counter's family and in the last line.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,27 +14,27 @@ use prometheus_client::registry::Registry;
 /// The labels of a series.
 type Labels = Vec<(&'static str, Cow<'static, str>)>;
 
-/// What a family's numbers are.
+/// The type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// They only grow; the name gets `_total` behind it.
+    /// Numbers that only grow; their names end with `_total`.
     Counter,
     Gauge,
     Histogram,
 }
 
-/// A number, or a distribution of them.
+/// A number, or a distribution of numbers.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
     Whole(u64),
     Real(f64),
-    /// Of numbers as they are.
+    /// A distribution of numbers.
     Sizes(Buckets),
-    /// Of nanoseconds, to be told in seconds.
+    /// A distribution of nanoseconds, which is written in seconds.
     Nanos(Buckets),
 }
 
-/// Series of one name.
+/// The series of one name.
 #[derive(Clone, Debug)]
 pub(crate) struct Family {
     name: &'static str,
@@ -44,7 +44,7 @@ pub(crate) struct Family {
 }
 
 impl Family {
-    /// A family without a series, which is not told of until it has one.
+    /// Returns a family without a series, which is not written until it has one.
     pub(crate) fn new(name: &'static str, help: &'static str, kind: Kind) -> Family {
         Family {
             name,
@@ -54,12 +54,12 @@ impl Family {
         }
     }
 
-    /// A family of one series without labels.
+    /// Returns a family of one series without labels.
     pub(crate) fn one(name: &'static str, help: &'static str, kind: Kind, value: Value) -> Family {
         Family::new(name, help, kind).with([], value)
     }
 
-    /// The same with one series more.
+    /// Adds a series.
     pub(crate) fn with<const N: usize>(
         mut self,
         labels: [(&'static str, Cow<'static, str>); N],
@@ -74,7 +74,7 @@ impl Family {
             return Ok(());
         }
         let name = match (self.kind, format) {
-            // The older format knows a counter by its whole name.
+            // The text format has the whole name in the lines of the family, too.
             (Kind::Counter, Format::Text) => Cow::Owned(format!("{}_total", self.name)),
             (Kind::Counter, Format::OpenMetrics)
             | (Kind::Gauge | Kind::Histogram, Format::Text | Format::OpenMetrics) => {
@@ -103,7 +103,7 @@ impl Family {
         value: &Value,
         format: Format,
     ) -> fmt::Result {
-        // A gauge is a name and a number, as a counter is whose name is whole already.
+        // The text format of a counter with its whole name is that of a gauge.
         let has_suffix = self.kind == Kind::Counter && format == Format::OpenMetrics;
         match value {
             Value::Whole(number) if has_suffix => {
@@ -121,7 +121,7 @@ impl Family {
 }
 
 fn encode_histogram(encoder: &mut MetricEncoder<'_>, buckets: &Buckets, one: f64) -> fmt::Result {
-    // Divided, because 1e-9 is no number of ours: the bounds would look odd.
+    // Divided, because a product with 1e-9 would not be exact and the bounds would have many digits.
     let bounds = buckets.bounds.iter().map(|bound| *bound as f64 / one);
     let bounds = bounds.chain([f64::INFINITY]);
     let counts: Vec<(f64, u64)> = bounds.zip(buckets.counts.iter().copied()).collect();
@@ -129,7 +129,7 @@ fn encode_histogram(encoder: &mut MetricEncoder<'_>, buckets: &Buckets, one: f64
     encoder.encode_histogram::<NoLabelSet>(sum, buckets.count(), &counts, None)
 }
 
-/// How the text is written.
+/// The format of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Text,
@@ -137,16 +137,16 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The format for a client that accepts this (RFC 9110, section 12.5.1). Who can read both is best served with
-    /// either.
-    pub(crate) fn of(accept: Option<&str>) -> Format {
+    /// Returns the format for a client that accepts this (RFC 9110, section 12.5.1): OpenMetrics if it is listed, whatever
+    /// its quality is.
+    pub(crate) fn negotiate(accept: Option<&str>) -> Format {
         match accept {
             Some(accept) if accept.contains("application/openmetrics-text") => Format::OpenMetrics,
             Some(_) | None => Format::Text,
         }
     }
 
-    /// Its media type.
+    /// Returns the media type.
     pub(crate) fn media_type(self) -> &'static str {
         match self {
             Format::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -155,7 +155,7 @@ impl Format {
     }
 }
 
-/// All families.
+/// The text of all families.
 #[derive(Debug)]
 pub(crate) struct Page {
     families: Vec<Family>,
@@ -163,12 +163,12 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// A page of these families.
+    /// Returns a page of these families.
     pub(crate) fn new(families: Vec<Family>, format: Format) -> Page {
         Page { families, format }
     }
 
-    /// The text of it.
+    /// Renders the text.
     pub(crate) fn text(self) -> Result<String, fmt::Error> {
         let format = self.format;
         let mut registry = Registry::default();
@@ -238,11 +238,11 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_openmetrics_gets_it() {
+    fn a_client_that_lists_openmetrics_gets_it() {
         let accepted = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.2";
-        assert_eq!(Format::of(Some(accepted)), Format::OpenMetrics);
+        assert_eq!(Format::negotiate(Some(accepted)), Format::OpenMetrics);
         for other in [None, Some("*/*"), Some("text/plain"), Some("text/html")] {
-            assert_eq!(Format::of(other), Format::Text);
+            assert_eq!(Format::negotiate(other), Format::Text);
         }
     }
 }

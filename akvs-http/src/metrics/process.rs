@@ -1,12 +1,12 @@
-//! What the operating system knows of this process, under the names that Prometheus has for it.
+//! The metrics of this process from the operating system, under the names that Prometheus recommends.
 
 use procfs::process::{LimitValue, Process as Proc};
 
 use super::page::{Family, Kind, Value};
 
-/// What does not change while the process runs.
+/// The process, with its start time.
 pub(crate) struct Process {
-    /// In seconds since 1970; none where the system does not tell.
+    /// In seconds since 1970; none if `/proc` cannot be read.
     started: Option<f64>,
 }
 
@@ -19,7 +19,7 @@ impl Default for Process {
 }
 
 impl Process {
-    /// What it takes now; nothing where the system does not tell.
+    /// Returns the current numbers; without those that cannot be read.
     pub(crate) fn families(&self) -> Vec<Family> {
         let mut found = Vec::new();
         let mut one = |name, help, kind, value| found.push(Family::one(name, help, kind, value));
@@ -68,10 +68,10 @@ impl Process {
             );
         }
         if let Ok(limits) = process.limits()
-            && let LimitValue::Value(most) = limits.max_open_files.soft_limit
+            && let LimitValue::Value(limit) = limits.max_open_files.soft_limit
         {
             let help = "Maximum number of open file descriptors.";
-            one("process_max_fds", help, Kind::Gauge, Value::Whole(most));
+            one("process_max_fds", help, Kind::Gauge, Value::Whole(limit));
         }
         found
     }

@@ -1,4 +1,4 @@
-//! The numbers of one worker: an array that is indexed by a request's labels, so that nothing is looked up and no
+//! The counters of one worker: an array with the labels of a request as its index, so that counting needs no lookup and no
 //! worker waits for another.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use akvs_server::{Buckets, Histogram, NANOS};
 
 use super::labels::{self, Labels, METHODS, STATUSES};
 
-/// The numbers of one worker.
+/// The counters of one worker.
 pub(crate) struct WorkerCounters {
     begun: AtomicU64,
     abandoned: AtomicU64,
@@ -22,7 +22,7 @@ pub(crate) struct WorkerCounters {
 }
 
 impl WorkerCounters {
-    /// Creates zeros for this number of labels of routes.
+    /// Returns zeros for this number of labels of routes.
     pub(super) fn new(routes: usize) -> WorkerCounters {
         let series = routes * METHODS.len() * STATUSES.len();
         WorkerCounters {
@@ -52,24 +52,24 @@ impl WorkerCounters {
         body_bytes: u64,
     ) {
         let Labels { route, method } = labels;
-        let place = place(route, method, labels::status(status));
-        self.answered[place].fetch_add(1, Ordering::Relaxed);
+        let index = index(route, method, labels::status(status));
+        self.answered[index].fetch_add(1, Ordering::Relaxed);
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.nanos[route].observe(nanos);
         self.sent_bytes.fetch_add(body_bytes, Ordering::Relaxed);
     }
 
-    /// Counts a request whose client went away before it was answered.
+    /// Counts a request whose client closed the connection before the answer.
     pub(crate) fn abandon(&self) {
         self.abandoned.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-fn place(route: usize, method: usize, status: usize) -> usize {
+fn index(route: usize, method: usize, status: usize) -> usize {
     (route * METHODS.len() + method) * STATUSES.len() + status
 }
 
-/// What several workers have counted.
+/// The sums of the counters of several workers.
 pub(crate) struct Requests {
     /// The labels of the routes, by their numbers.
     routes: &'static [&'static str],
@@ -94,37 +94,37 @@ impl Requests {
         }
     }
 
-    pub(super) fn add(&mut self, cells: &WorkerCounters) {
-        self.answered.resize(cells.answered.len(), 0);
-        for (sum, answered) in self.answered.iter_mut().zip(&cells.answered) {
+    pub(super) fn add(&mut self, counters: &WorkerCounters) {
+        self.answered.resize(counters.answered.len(), 0);
+        for (sum, answered) in self.answered.iter_mut().zip(&counters.answered) {
             *sum += answered.load(Ordering::Relaxed);
         }
-        self.nanos.resize(cells.nanos.len(), Buckets::default());
-        for (sum, nanos) in self.nanos.iter_mut().zip(&cells.nanos) {
+        self.nanos.resize(counters.nanos.len(), Buckets::default());
+        for (sum, nanos) in self.nanos.iter_mut().zip(&counters.nanos) {
             sum.add(&nanos.buckets());
         }
-        self.abandoned += cells.abandoned.load(Ordering::Relaxed);
-        self.received_bytes += cells.received_bytes.load(Ordering::Relaxed);
-        self.sent_bytes += cells.sent_bytes.load(Ordering::Relaxed);
-        // Last: what begins meanwhile is in flight, and there are never fewer than none.
-        self.begun += cells.begun.load(Ordering::Relaxed);
+        self.abandoned += counters.abandoned.load(Ordering::Relaxed);
+        self.received_bytes += counters.received_bytes.load(Ordering::Relaxed);
+        self.sent_bytes += counters.sent_bytes.load(Ordering::Relaxed);
+        // Last, so that a request which begins meanwhile counts as in flight.
+        self.begun += counters.begun.load(Ordering::Relaxed);
     }
 
-    /// How many requests are being answered.
+    /// Returns the number of requests in flight.
     pub(crate) fn in_flight(&self) -> u64 {
         let ended = self.answered.iter().sum::<u64>() + self.abandoned;
         self.begun.saturating_sub(ended)
     }
 
-    /// How many were answered, by route, method and status, where there were any.
+    /// Returns the numbers of answered requests that are not zero, by route, method and status.
     pub(crate) fn answered(&self) -> impl Iterator<Item = ([&'static str; 3], u64)> {
-        let places = self.routes.iter().copied().flat_map(|route| {
+        let labels = self.routes.iter().copied().flat_map(|route| {
             let methods = (0..METHODS.len()).map(move |method| (route, method));
             methods.flat_map(|(route, method)| {
                 (0..STATUSES.len()).map(move |status| (route, method, status))
             })
         });
-        places
+        labels
             .zip(&self.answered)
             .filter(|(_, count)| **count > 0)
             .map(|((route, method, status), count)| {
@@ -132,7 +132,7 @@ impl Requests {
             })
     }
 
-    /// How long they took, by route, where there were any.
+    /// Returns the durations by route, of routes with requests.
     pub(crate) fn nanos(&self) -> impl Iterator<Item = (&'static str, &Buckets)> {
         let routes = self.routes.iter().copied();
         routes

@@ -1,7 +1,7 @@
 //! The access log.
 //!
-//! A line has no query, no header and no value, so that no secret and nothing that is stored comes into the log; keys
-//! do, they are paths. A path has no space and no control character, or it would not have been taken.
+//! A line has no query, no header and no value, so that the log has no secrets and no stored values; it has keys, because
+//! they are in paths. A path has no space and no control character, because such requests are refused before.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
 use log::Level;
 
-use crate::request::request_id::{REQUEST_ID, clients_id, request_id};
+use crate::request::request_id::{REQUEST_ID, client_id, request_id};
 
 const TARGET: &str = "akvs_http::access";
 
-/// Writes a line for an answered request, if somebody wants to read it.
+/// Writes a line for an answered request, if the log filter has the target at the level debug.
 pub(crate) fn log<B>(response: &ServiceResponse<B>, size: BodySize, took: Duration) {
     if !log::log_enabled!(target: TARGET, Level::Debug) {
         return;
@@ -24,7 +24,7 @@ pub(crate) fn log<B>(response: &ServiceResponse<B>, size: BodySize, took: Durati
         _ if request.method() == Method::HEAD => "0".into(),
         BodySize::None => "0".into(),
         BodySize::Sized(bytes) => bytes.to_string(),
-        // Nobody knows yet.
+        // The length is not known yet.
         BodySize::Stream => "-".to_owned(),
     };
     log::debug!(
@@ -38,9 +38,9 @@ pub(crate) fn log<B>(response: &ServiceResponse<B>, size: BodySize, took: Durati
     );
 }
 
-/// Gives a client the id of its request back, if it chose one.
-pub(crate) fn give_back_id<B>(response: &mut ServiceResponse<B>) {
-    if let Some(id) = clients_id(response.request().headers()).cloned() {
+/// Returns the id of a request to the client that chose it.
+pub(crate) fn return_id<B>(response: &mut ServiceResponse<B>) {
+    if let Some(id) = client_id(response.request().headers()).cloned() {
         response.headers_mut().insert(REQUEST_ID, id);
     }
 }

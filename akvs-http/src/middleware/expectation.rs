@@ -1,5 +1,5 @@
-//! What is checked of a request with `Expect: 100-continue` before its client is asked for the content: all that its head
-//! decides. The handlers check the rest, once they have the request.
+//! The checks of a request with `Expect: 100-continue` before the server asks for its content: all checks that need only
+//! the head. The handlers do the rest.
 
 use actix_http::{HttpMessage, Request};
 use akvs_core::Result;
@@ -11,12 +11,12 @@ use crate::route::BodyLimit;
 use crate::state::State;
 use crate::transport::connection::ConnectionState;
 
-/// Returns the error of a request whose content is not wanted.
+/// Returns the error of a request whose content the server does not want.
 pub(crate) fn check(request: &Request, state: &State) -> Result<()> {
-    let of_stream = ConnectionState::from_http2(request);
+    let stream_connection = ConnectionState::from_http2(request);
     let connection = request
         .conn_data::<ConnectionState>()
-        .or(of_stream.as_deref());
+        .or(stream_connection.as_deref());
     let is_owner = connection.is_some_and(ConnectionState::is_owner);
     let route = state.routes.find(request.path(), is_owner);
     guard::check(request.head(), route, connection, state)?;
@@ -31,7 +31,7 @@ pub(crate) fn check(request: &Request, state: &State) -> Result<()> {
     }
     let limits = match route.body {
         BodyLimit::Stream => return Ok(()),
-        // Content that no handler reads is bounded all the same.
+        // Content that no handler reads has a limit, too.
         BodyLimit::None | BodyLimit::Request => BodyLimit::Request,
         BodyLimit::Value | BodyLimit::Fixed(_) => route.body,
     };

@@ -1,5 +1,5 @@
-//! The checks of every request before its handler: the host that it names, and header fields that its route does not
-//! support and that must not be ignored.
+//! The checks of every request before its handler: its host, and header fields that its route does not support and must
+//! not ignore.
 //!
 //! | request | rejected |
 //! | --- | --- |
@@ -10,7 +10,7 @@
 //! | any with `AKVS-Route` | a path of another route: the base URL of the client is wrong |
 //! | any to a server without tokens, over TCP | a host name that may belong to another site |
 //!
-//! Fields are not checked where the request is rejected for another reason anyway (RFC 9110, section 13.2.1).
+//! Fields are not checked if the request is rejected for another reason (RFC 9110, section 13.2.1).
 
 use actix_web::dev::RequestHead;
 use actix_web::http::Method;
@@ -18,6 +18,7 @@ use actix_web::http::header::{
     CONTENT_RANGE, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
     IF_UNMODIFIED_SINCE,
 };
+use akvs_api::{header, route};
 use akvs_core::{Code, Error, Result};
 
 use crate::auth::AuthRequest;
@@ -26,8 +27,8 @@ use crate::route::{Preconditions, Route};
 use crate::state::State;
 use crate::transport::connection::ConnectionState;
 
-/// The field in which a client may name the route that it expects, as the route table names it.
-const AKVS_ROUTE: HeaderName = HeaderName::from_static(akvs_api::header::ROUTE);
+/// The field with the name of the route that the client means.
+const AKVS_ROUTE: HeaderName = HeaderName::from_static(header::ROUTE);
 static PRECONDITIONS: [HeaderName; 5] = [
     IF_MATCH,
     IF_NONE_MATCH,
@@ -36,7 +37,7 @@ static PRECONDITIONS: [HeaderName; 5] = [
     IF_RANGE,
 ];
 
-/// Rejects what the route of a request would ignore.
+/// Rejects a request that its route would misunderstand.
 pub(crate) fn check(
     head: &RequestHead,
     route: &Route,
@@ -48,7 +49,7 @@ pub(crate) fn check(
     }
     check_route(head, route)?;
     let is_owner = connection.is_some_and(ConnectionState::is_owner);
-    let Some(refused) = unsupported_field(head, route) else {
+    let Some(error) = unsupported_field(head, route) else {
         return Ok(());
     };
     let auth_request = AuthRequest {
@@ -60,25 +61,25 @@ pub(crate) fn check(
         .authenticator
         .admit(&auth_request, || state.registry.now())
     {
-        Ok(_) => Err(refused),
-        // The route answers with that error.
+        Ok(_) => Err(error),
+        // The route answers with the error of the token.
         Err(_) => Ok(()),
     }
 }
 
-/// Rejects a request whose client expects another route than that of its path: its base URL is wrong, such as
-/// `http://host/kv`, with which a transaction would be stored as the value of a key.
+/// Rejects a request whose client means another route than that of its path: its base URL is wrong. With `http://host/kv`,
+/// for example, a transaction would be stored as the value of a key.
 fn check_route(head: &RequestHead, route: &Route) -> Result<()> {
-    let Some(meant) = head.headers.get(AKVS_ROUTE) else {
+    let Some(expected) = head.headers.get(AKVS_ROUTE) else {
         return Ok(());
     };
     let found = route.name;
-    if meant == found {
+    if expected == found {
         return Ok(());
     }
-    let meant = meant.as_bytes().escape_ascii();
+    let expected = expected.as_bytes().escape_ascii();
     let text = format!(
-        "no such path: the client expects the route \"{meant}\", but the path belongs to \"{found}\"; check its base URL"
+        "no such path: the client expects the route \"{expected}\", but the path belongs to \"{found}\"; check its base URL"
     );
     Err(path::no_such_path(text))
 }
@@ -98,10 +99,10 @@ fn unsupported_field(head: &RequestHead, route: &Route) -> Option<Error> {
         let text = "unsupported field: Content-Range: a body is stored as a whole";
         return Some(invalid(text.to_owned(), &CONTENT_RANGE));
     }
-    match is_evaluated_by_handler {
-        true => None,
-        false => precondition(headers).map(|name| unconditional(name, route)),
+    if is_evaluated_by_handler {
+        return None;
     }
+    precondition(headers).map(|name| unconditional(name, route))
 }
 
 fn precondition(headers: &HeaderMap) -> Option<&'static HeaderName> {
@@ -111,7 +112,7 @@ fn precondition(headers: &HeaderMap) -> Option<&'static HeaderName> {
 }
 
 fn unconditional(name: &HeaderName, route: &Route) -> Error {
-    let way_out = if route.name == "txn" {
+    let way_out = if route.name == route::TXN {
         "; use the checks of the transaction"
     } else {
         ""

@@ -1,9 +1,8 @@
-//! The middleware around every request: it counts, times and logs requests, runs the guard, and reserves the memory of
-//! large responses.
+//! The middleware around every request: it counts, times and logs requests, runs the guard, adds the standing header
+//! fields, and reserves the memory of large responses.
 //!
-//! It returns the id of a request and changes nothing else. A response counts when its head is ready, without waiting for
-//! a body that is streamed. A request whose client goes away before counts as abandoned. Bytes that are no request are
-//! answered here, too.
+//! A response counts when its head is ready, without waiting for a streamed body. A request whose client closes the
+//! connection before counts as abandoned. The answer to bytes that are not a request passes here, too.
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -31,16 +30,16 @@ use crate::transport::connection::{Answer, ConnectionState, RequestGuard};
 /// The middleware of one worker.
 pub(crate) struct MetricsMiddleware(Rc<Worker>);
 
-/// The counters of a worker. They never leave its thread, so that a request can hold them at no cost.
+/// The counters of a worker. They stay on its thread, so that holding them costs a request nothing.
 struct Worker {
-    cells: Arc<WorkerCounters>,
+    counters: Arc<WorkerCounters>,
     state: Arc<State>,
 }
 
 impl MetricsMiddleware {
-    /// Counts with these counters, by the clock of the registry.
-    pub(crate) fn new(cells: Arc<WorkerCounters>, state: Arc<State>) -> MetricsMiddleware {
-        MetricsMiddleware(Rc::new(Worker { cells, state }))
+    /// Returns a middleware with these counters and the clock of the registry.
+    pub(crate) fn new(counters: Arc<WorkerCounters>, state: Arc<State>) -> MetricsMiddleware {
+        MetricsMiddleware(Rc::new(Worker { counters, state }))
     }
 }
 
@@ -85,72 +84,73 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let start = self.worker.state.registry.elapsed();
         let connection = request.conn_data::<ConnectionState>();
-        let of_stream = match connection {
+        let stream_connection = match connection {
             Some(_) => None,
             None => ConnectionState::from_http2(&request),
         };
-        let connection = connection.or(of_stream.as_deref());
+        let connection = connection.or(stream_connection.as_deref());
         let is_owner = connection.is_some_and(ConnectionState::is_owner);
         let route = self.worker.state.routes.find(request.path(), is_owner);
         let labels = Labels::new(route, request.head());
-        let body_bytes = match labels.has_body() {
-            true => body::content_length(request.headers()).unwrap_or(0),
-            false => 0,
+        let body_bytes = if labels.has_body() {
+            body::content_length(request.headers()).unwrap_or(0)
+        } else {
+            0
         };
-        self.worker.cells.begin(body_bytes);
-        let (under_way, refusal) = connection.map(ConnectionState::begin_request).unzip();
+        self.worker.counters.begin(body_bytes);
+        let (guard, refusal) = connection.map(ConnectionState::begin_request).unzip();
         let checked = guard::check(request.head(), route, connection, &self.worker.state);
         RequestFuture {
-            flight: Some(InFlight {
+            in_flight: Some(InFlight {
                 worker: Rc::clone(&self.worker),
                 labels,
                 start,
-                under_way,
+                guard,
             }),
             answer: match (refusal.flatten(), checked) {
                 (Some(refusal), _) => {
                     let response = refusal.response();
-                    Answered::Rejected(Some(request.into_response(response)))
+                    PendingAnswer::Rejected(Some(request.into_response(response)))
                 }
-                (None, Ok(())) => Answered::Served(self.service.call(request)),
-                (None, Err(error)) => Answered::Refusing(Box::pin(refuse(request, error))),
+                (None, Ok(())) => PendingAnswer::Served(self.service.call(request)),
+                (None, Err(error)) => PendingAnswer::Refusing(Box::pin(refuse(request, error))),
             },
         }
     }
 }
 
-/// Makes the response of a request that is in flight until the response is sent.
+/// Returns the response of a request that is in flight until the response is sent.
 fn answer(
     response: ServiceResponse,
     held: Option<Box<Shared>>,
-    under_way: Option<RequestGuard>,
+    guard: Option<RequestGuard>,
 ) -> ServiceResponse<Answer> {
     let request = response.request();
     let version = request.version();
-    // In HTTP/2 an answer to HEAD is known as one where it is sent.
+    // In HTTP/2 the sender of the answer knows that it is to HEAD.
     let is_head = request.method() == Method::HEAD && version <= Version::HTTP_11;
     response.map_body(|head, body| {
         if version < Version::HTTP_11 && body.size() == BodySize::Stream {
-            // It knows no chunks (RFC 9112, section 6.1): the end of the connection is the end of the body.
+            // HTTP/1.0 has no chunks (RFC 9112, section 6.1): the end of the connection is the end of the body.
             head.no_chunking(true);
             head.set_connection_type(ConnectionType::Close);
         }
-        if let Some(under_way) = &under_way {
-            under_way.set_connection_type(head);
+        if let Some(guard) = &guard {
+            guard.set_connection_type(head);
         }
         if !is_head || body.size() == BodySize::None {
-            return Answer::new(body, held, under_way);
+            return Answer::new(body, held, guard);
         }
         if let BodySize::Sized(bytes) = body.size() {
             let length = HeaderValue::from(bytes);
             head.headers_mut().insert(CONTENT_LENGTH, length);
         }
         head.no_chunking(true);
-        Answer::to_head(under_way)
+        Answer::to_head(guard)
     })
 }
 
-/// Reserves the memory of a large response that is ready as a whole. If there is none, a read gets an error instead; the
+/// Reserves the memory of a large response that is ready as a whole. If too little is left, a read gets an error; the
 /// result of a write is always sent.
 fn hold(
     response: ServiceResponse,
@@ -163,7 +163,7 @@ fn hold(
     let method = response.request().method();
     let (is_head, is_read) = (method == Method::HEAD, method == Method::GET);
     let (request, mut response) = response.into_parts();
-    // By a route that knew how large it would be.
+    // Reserved by a route that knew the size before.
     let reserved = response.extensions_mut().remove::<ResponseReservation>();
     let (response, body) = response.into_parts();
     let bytes = match body.try_into_bytes() {
@@ -172,7 +172,7 @@ fn hold(
             let response = response.set_body(BoxBody::new(bytes));
             return (ServiceResponse::new(request, response), None);
         }
-        // It is made as it is sent, and counts for itself.
+        // A body that is made while it is sent has a reservation of its own.
         Err(body) => {
             let response = response.set_body(body);
             return (ServiceResponse::new(request, response), None);
@@ -201,23 +201,25 @@ async fn refuse(mut request: ServiceRequest, error: akvs_core::Error) -> Service
 
 /// A request in flight.
 pub(crate) struct RequestFuture<F> {
-    flight: Option<InFlight>,
-    answer: Answered<F>,
+    /// None once the request was counted.
+    in_flight: Option<InFlight>,
+    answer: PendingAnswer<F>,
 }
 
-enum Answered<F> {
+enum PendingAnswer<F> {
     Served(F),
     Refusing(LocalBoxFuture<'static, ServiceResponse>),
-    /// None once it was given out.
+    /// None once it was returned.
     Rejected(Option<ServiceResponse>),
 }
 
+/// A request that is counted as in flight.
 struct InFlight {
     worker: Rc<Worker>,
     labels: Labels,
     start: Duration,
-    /// None where it is of no connection, as in tests of a route, or was refused.
-    under_way: Option<RequestGuard>,
+    /// None if the request has no connection, as in tests of a route, or was refused.
+    guard: Option<RequestGuard>,
 }
 
 impl<F> Future for RequestFuture<F>
@@ -228,33 +230,33 @@ where
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answered = match &mut self.answer {
-            Answered::Served(answer) => std::task::ready!(Pin::new(answer).poll(context)),
-            Answered::Refusing(answer) => Ok(std::task::ready!(answer.as_mut().poll(context))),
-            Answered::Rejected(response) => match response.take() {
+            PendingAnswer::Served(answer) => std::task::ready!(Pin::new(answer).poll(context)),
+            PendingAnswer::Refusing(answer) => Ok(std::task::ready!(answer.as_mut().poll(context))),
+            PendingAnswer::Rejected(response) => match response.take() {
                 Some(response) => Ok(response),
                 None => return Poll::Pending,
             },
         };
-        let flight = self.flight.take();
+        let in_flight = self.in_flight.take();
         Poll::Ready(match answered {
             Ok(response) => {
-                let (mut response, held) = match &flight {
-                    Some(flight) => hold(response, &flight.worker.state.response_memory),
+                let (mut response, held) = match &in_flight {
+                    Some(request) => hold(response, &request.worker.state.response_memory),
                     None => (response, None),
                 };
                 fields::complete(&mut response);
-                if let Some(flight) = &flight {
+                if let Some(request) = &in_flight {
                     let size = response.response().body().size();
-                    let took = flight.end(response.status(), size);
+                    let took = request.end(response.status(), size);
                     access_log::log(&response, size, took);
-                    access_log::give_back_id(&mut response);
+                    access_log::return_id(&mut response);
                 }
-                let under_way = flight.and_then(|flight| flight.under_way);
-                Ok(answer(response, held, under_way))
+                let guard = in_flight.and_then(|request| request.guard);
+                Ok(answer(response, held, guard))
             }
             Err(error) => {
-                if let Some(flight) = &flight {
-                    flight.end(error.as_response_error().status_code(), BodySize::None);
+                if let Some(request) = &in_flight {
+                    request.end(error.as_response_error().status_code(), BodySize::None);
                 }
                 Err(error)
             }
@@ -263,23 +265,23 @@ where
 }
 
 impl InFlight {
-    /// Counts the answer; how long it took.
+    /// Counts the answer, and returns the time that it took.
     fn end(&self, status: StatusCode, size: BodySize) -> Duration {
-        let Worker { cells, state } = &*self.worker;
+        let Worker { counters, state } = &*self.worker;
         let took = state.registry.elapsed().saturating_sub(self.start);
         let bytes = match size {
             BodySize::Sized(bytes) if !self.labels.is_head() => bytes,
             BodySize::Sized(_) | BodySize::None | BodySize::Stream => 0,
         };
-        cells.answer(self.labels, status, took, bytes);
+        counters.answer(self.labels, status, took, bytes);
         took
     }
 }
 
 impl<F> Drop for RequestFuture<F> {
     fn drop(&mut self) {
-        if let Some(flight) = &self.flight {
-            flight.worker.cells.abandon();
+        if let Some(request) = &self.in_flight {
+            request.worker.counters.abandon();
         }
     }
 }

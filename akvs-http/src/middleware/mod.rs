@@ -1,4 +1,4 @@
-//! What runs around every request: metrics, the access log and checks that apply to every route.
+//! The steps around every request: metrics, the access log, and the checks that apply to every route.
 
 pub(crate) mod access_log;
 pub(crate) mod expectation;

@@ -1,4 +1,4 @@
-//! What is about many keys at once: `/txn`, `/get`, `/watch`, `/export`, `/import`.
+//! The operations on many keys: `/txn`, `/get`, `/watch`, `/export`, `/import`.
 
 use akvs_api::media_type::{self, EVENT_STREAM, NDJSON};
 use akvs_core::Code;
@@ -9,13 +9,13 @@ use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::{Ref, Required, Response};
 
 use super::namespaces::vary;
-use super::operation::{OF_CHANGES, OperationDescription, PathDescription};
+use super::operation::{OperationDescription, PathDescription, WRITE_ERRORS};
 use super::parameters::{self, field, flag, key_or_base64, query};
 use super::responses;
 use super::schemas::one_of_texts;
 use crate::response::headers::DEFAULT_TYPE;
 
-/// The paths.
+/// Returns the paths of many keys.
 pub(super) fn routes() -> [PathDescription; 7] {
     let in_one = |path, tag| PathDescription::new(path, tag).at([parameters::namespace()]);
     [
@@ -46,7 +46,7 @@ fn transact() -> OperationDescription {
         Code::Conflict,
         Code::PreconditionFailed,
     ])
-    .errors(OF_CHANGES)
+    .errors(WRITE_ERRORS)
 }
 
 fn get() -> OperationDescription {
@@ -137,7 +137,7 @@ fn import(id: &'static str, summary: &'static str) -> OperationDescription {
             "The file of an export, of any length; line ends may be CRLF.",
         ))
         .content(NDJSON, responses::bytes())
-        // The server reads it as lines whatever it is said to be, and most generators know no lines.
+        // The server ignores the type, and most generators do not support NDJSON.
         .content(DEFAULT_TYPE, responses::bytes())
         .required(Some(Required::True));
     OperationDescription::new(HttpMethod::Post, id, summary)
@@ -161,7 +161,7 @@ fn import(id: &'static str, summary: &'static str) -> OperationDescription {
         .body(body.build())
         .response(200, responses::document("The whole file was read, and its checksum is correct.", "Report").build())
         .errors([Code::InvalidRequest, Code::InvalidKey, Code::InvalidNamespace, Code::Conflict])
-        .errors(OF_CHANGES)
+        .errors(WRITE_ERRORS)
 }
 
 fn codings() -> Object {

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: all that can be asked of the server, for programs.
+//! `GET /openapi.json`: the description of the API.
 
 use actix_web::HttpResponse;
 use actix_web::body;
@@ -13,16 +13,17 @@ use crate::request::conditions;
 /// `GET /openapi.json`.
 pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
     let document = document();
-    let mut response = match conditions::for_document(context.request.headers(), &document.etag)? {
-        true => HttpResponse::with_body(StatusCode::NOT_MODIFIED, body::None::new())
-            .map_into_boxed_body(),
-        false => HttpResponse::Ok()
+    let is_known = conditions::for_document(context.request.headers(), &document.etag)?;
+    let mut response = if is_known {
+        HttpResponse::with_body(StatusCode::NOT_MODIFIED, body::None::new()).map_into_boxed_body()
+    } else {
+        HttpResponse::Ok()
             .content_type(akvs_api::media_type::JSON)
             .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-            .body(document.text.clone()),
+            .body(document.text.clone())
     };
     let headers = response.headers_mut();
-    // Another release may say something else.
+    // Another release has another document.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let Ok(etag) = HeaderValue::from_str(&document.etag) {
         headers.insert(ETAG, etag);

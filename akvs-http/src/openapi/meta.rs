@@ -1,4 +1,4 @@
-//! What says how the server is, and what it is.
+//! The operations on the server itself: health checks, metrics, version, rights, this description and the list.
 
 use akvs_api::media_type;
 use akvs_core::Code;
@@ -17,7 +17,7 @@ use crate::ui::page::HTML;
 
 const TAG: &str = "server";
 
-/// The paths.
+/// Returns the paths of the server itself.
 pub(super) fn routes() -> [PathDescription; 8] {
     let open = |path| PathDescription::new(path, TAG).open();
     let guarded = |path| PathDescription::new(path, TAG);

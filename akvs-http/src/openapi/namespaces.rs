@@ -8,14 +8,14 @@ use utoipa::openapi::path::{HttpMethod, Parameter};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::ResponseBuilder;
 
-use super::operation::{OF_CHANGES, OperationDescription, PathDescription};
+use super::operation::{OperationDescription, PathDescription, WRITE_ERRORS};
 use super::parameters::{self, bounds, flag, key_or_base64, paging, query, string};
 use super::responses;
 use crate::response::problem::TEXT;
 
 const TAG: &str = "namespaces";
 
-/// The paths of namespaces.
+/// Returns the paths of namespaces.
 pub(super) fn routes() -> [PathDescription; 3] {
     let all = PathDescription::new("/kv", TAG).with(list());
     let one = PathDescription::new("/kv/{namespace}", TAG).at([parameters::namespace()]);
@@ -45,7 +45,7 @@ fn list() -> OperationDescription {
 }
 
 fn list_keys() -> OperationDescription {
-    // Lines are told of in words: with two types of answer, generated clients would know neither.
+    // NDJSON is only in the text: with two types of answer, generated clients would support neither.
     let page = vary(responses::document("A page.", "KeyList"), "accept");
     OperationDescription::new(HttpMethod::Get, "listKeys", "List the keys of a namespace")
         .description(
@@ -97,7 +97,7 @@ fn configure() -> OperationDescription {
         .build(),
     )
     .errors([Code::InvalidRequest])
-    .errors(OF_CHANGES)
+    .errors(WRITE_ERRORS)
 }
 
 fn change() -> OperationDescription {
@@ -130,17 +130,18 @@ fn change() -> OperationDescription {
         .build(),
     )
     .errors([Code::InvalidRequest])
-    .errors(OF_CHANGES)
+    .errors(WRITE_ERRORS)
 }
 
 fn read_settings() -> OperationDescription {
-    let told = responses::document("The settings; null for each that is not set.", "Configured");
+    let settings =
+        responses::document("The settings; null for each that is not set.", "Configured");
     OperationDescription::new(
         HttpMethod::Get,
         "readSettings",
         "Read the settings of a namespace",
     )
-    .response(200, told.build())
+    .response(200, settings.build())
     .errors([Code::InvalidRequest])
 }
 
@@ -155,7 +156,7 @@ fn settings() -> RequestBody {
 }
 
 fn remove() -> OperationDescription {
-    // The text is first, as either answer can be read as one.
+    // The text is first, because either answer can be read as text.
     let dropped = responses::plain(
         "`OK`: the namespace was dropped; or a document: the keys with the prefix were deleted.",
     )
@@ -182,10 +183,10 @@ fn remove() -> OperationDescription {
     ))
     .response(200, dropped.build())
     .errors([Code::InvalidRequest, Code::ConfirmationRequired])
-    .errors(OF_CHANGES)
+    .errors(WRITE_ERRORS)
 }
 
-/// Says which header field of the request the answer depends on.
+/// Adds the header field of the request that the answer depends on.
 pub(super) fn vary(response: ResponseBuilder, field: &str) -> ResponseBuilder {
     response.header("Vary", responses::only(field))
 }

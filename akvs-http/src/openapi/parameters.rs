@@ -1,4 +1,4 @@
-//! What a request names: path segments, query parameters and header fields, with their bounds.
+//! The parameters of requests: path segments, query parameters and header fields, with their bounds.
 
 use akvs_core::{FieldValue, Key, Namespace};
 use serde_json::Value;
@@ -10,13 +10,13 @@ use utoipa::openapi::{RefOr, Required};
 
 use crate::request::query::{DEFAULT_LIMIT, MAX_BOUND_BYTES, MAX_LIMIT};
 
-/// Base64url without padding (RFC 4648, section 5); what is cut off or has stray bits at its end is none.
+/// Base64url without padding (RFC 4648, section 5), of a whole number of bytes and without stray bits at the end.
 const BASE64: &str =
     "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$";
-/// RFC 3339, in UTC and milliseconds.
+/// RFC 3339 in UTC with milliseconds.
 pub(super) const DATE_TIME: &str =
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z$";
-/// A time in seconds, or of numbers with their units, one of which is not zero.
+/// Seconds, or numbers with their units, one of which is not zero.
 pub(super) const TIME: &str =
     "^(0*[1-9][0-9]*|([0-9]+(ms|s|m|h|d) ?)*0*[1-9][0-9]*(ms|s|m|h|d)( ?[0-9]+(ms|s|m|h|d))*)$";
 pub(super) const TIME_OR_KEEP: &str = "^(keep|0*[1-9][0-9]*|([0-9]+(ms|s|m|h|d) ?)*0*[1-9][0-9]*(ms|s|m|h|d)( ?[0-9]+(ms|s|m|h|d))*)$";
@@ -24,7 +24,7 @@ pub(super) const TIME_OR_KEEP: &str = "^(keep|0*[1-9][0-9]*|([0-9]+(ms|s|m|h|d) 
 const TAGS: &str =
     "^([ \\t]*\\*[ \\t]*|[ \\t,]*(W/)?\"[ !#-~]*\"([ \\t]*,[ \\t,]*(W/)?\"[ !#-~]*\")*[ \\t,]*)$";
 
-/// A string that the pattern fits.
+/// Returns the schema of a string that matches a pattern.
 pub(super) fn pattern(pattern: &str) -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
@@ -32,37 +32,37 @@ pub(super) fn pattern(pattern: &str) -> Object {
         .build()
 }
 
-/// A string of so many characters.
-pub(super) fn string(least: usize, most: Option<usize>) -> Object {
+/// Returns the schema of a string of these numbers of characters.
+pub(super) fn string(min: usize, max: Option<usize>) -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
-        .min_length((least > 0).then_some(least))
-        .max_length(most)
+        .min_length((min > 0).then_some(min))
+        .max_length(max)
         .build()
 }
 
-/// Base64url of so many bytes.
-pub(super) fn base64(least: usize, most: Option<usize>) -> Object {
+/// Returns the schema of base64url of these numbers of bytes.
+pub(super) fn base64(min: usize, max: Option<usize>) -> Object {
     let characters = |bytes: usize| (bytes * 4).div_ceil(3);
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
         .pattern(Some(BASE64))
-        .min_length((least > 0).then(|| characters(least)))
-        .max_length(most.map(characters))
+        .min_length((min > 0).then(|| characters(min)))
+        .max_length(max.map(characters))
         .build()
 }
 
-/// A whole number.
-pub(super) fn integer(least: Option<isize>, most: Option<usize>) -> Object {
+/// Returns the schema of an integer.
+pub(super) fn integer(min: Option<isize>, max: Option<usize>) -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::Integer))
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
-        .minimum(least)
-        .maximum(most)
+        .minimum(min)
+        .maximum(max)
         .build()
 }
 
-/// A revision, or how many there are of something: 64 bits without a sign.
+/// Returns the schema of a revision or a count: an unsigned number of 64 bits.
 pub(super) fn number() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::Integer))
@@ -72,7 +72,7 @@ pub(super) fn number() -> Object {
         .build()
 }
 
-/// The namespace that a path names.
+/// Returns the namespace in a path.
 pub(super) fn namespace() -> Parameter {
     let schema = ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
@@ -83,75 +83,75 @@ pub(super) fn namespace() -> Parameter {
         "UTF-8 without control characters, 1 to {} bytes, percent-encoded.",
         Namespace::MAX_BYTES
     );
-    place("namespace", schema.build(), &text)
+    path_parameter("namespace", schema.build(), &text)
 }
 
-/// The key that a path names.
+/// Returns the key in a path.
 pub(super) fn key() -> Parameter {
     let text = format!(
         "Any bytes, 1 to {} of them, percent-encoded, with a slash as `%2F`.",
         Key::MAX_BYTES
     );
-    place("key", string(1, Some(Key::MAX_BYTES)), &text)
+    path_parameter("key", string(1, Some(Key::MAX_BYTES)), &text)
 }
 
-/// The same, where URL libraries or proxies would bend it.
+/// Returns the key in a path as base64url, for keys that URL libraries or proxies would change.
 pub(super) fn key64() -> Parameter {
     let text = "Any bytes in base64url without padding.";
-    place("key64", base64(1, Some(Key::MAX_BYTES)), text)
+    path_parameter("key64", base64(1, Some(Key::MAX_BYTES)), text)
 }
 
-fn place(name: &str, schema: Object, text: &str) -> Parameter {
+fn path_parameter(name: &str, schema: Object, text: &str) -> Parameter {
     parameter(ParameterIn::Path, name, schema, text)
         .required(Required::True)
         .build()
 }
 
-/// A query parameter.
+/// Returns a query parameter.
 pub(super) fn query(name: &str, schema: impl Into<RefOr<Schema>>, text: &str) -> Parameter {
     parameter(ParameterIn::Query, name, schema, text).build()
 }
 
-/// A header field.
+/// Returns a header field.
 pub(super) fn field(name: &str, schema: impl Into<RefOr<Schema>>, text: &str) -> Parameter {
     parameter(ParameterIn::Header, name, schema, text).build()
 }
 
 fn parameter(
-    place: ParameterIn,
+    location: ParameterIn,
     name: &str,
     schema: impl Into<RefOr<Schema>>,
     text: &str,
 ) -> ParameterBuilder {
     ParameterBuilder::new()
-        .parameter_in(place)
+        .parameter_in(location)
         .name(name)
         .required(Required::False)
         .schema(Some(schema))
         .description(Some(text))
 }
 
-/// A string of bytes, and its twin in base64url.
+/// Returns a parameter of bytes as text, and the same as base64url.
 pub(super) fn key_or_base64(
     name: &str,
-    least: usize,
-    most: Option<usize>,
+    min: usize,
+    max: Option<usize>,
     text: &str,
 ) -> [Parameter; 2] {
-    let twin = format!("{name}64");
-    let also = format!("The same in base64url; not together with `{name}`.");
+    let name64 = format!("{name}64");
+    let text64 = format!("The same in base64url; not together with `{name}`.");
     [
-        query(name, string(least, most), text),
-        query(&twin, base64(least, most), &also),
+        query(name, string(min, max), text),
+        query(&name64, base64(min, max), &text64),
     ]
 }
 
-/// The bounds of a list's strings.
-pub(super) fn bounds(name: &str, least: usize, text: &str) -> [Parameter; 2] {
-    key_or_base64(name, least, Some(MAX_BOUND_BYTES), text)
+/// Returns a parameter of a list's range.
+pub(super) fn bounds(name: &str, min: usize, text: &str) -> [Parameter; 2] {
+    key_or_base64(name, min, Some(MAX_BOUND_BYTES), text)
 }
 
-/// How much of a list comes at once, and where it goes on.
+/// Returns the parameters of pages.
 pub(super) fn paging() -> [Parameter; 2] {
     let limit = ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::Integer))
@@ -169,7 +169,7 @@ pub(super) fn paging() -> [Parameter; 2] {
     ]
 }
 
-/// `true` or `false`, which is the default.
+/// Returns a parameter that is `true` or `false`, the default.
 pub(super) fn flag(name: &str, text: &str) -> Parameter {
     let schema = ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::Boolean))
@@ -178,7 +178,7 @@ pub(super) fn flag(name: &str, text: &str) -> Parameter {
     query(name, schema, text)
 }
 
-/// How long a value lasts.
+/// Returns the time to live of a write.
 pub(super) fn ttl() -> Parameter {
     let text = "Seconds, or numbers with `ms`, `s`, `m`, `h` or `d`, such as `1h30m`; `keep` keeps the expiry of the key. \
         Without it a key that is set expires after the namespace's `ttl`, or never if it has none; `add` and `append` \
@@ -186,7 +186,7 @@ pub(super) fn ttl() -> Parameter {
     query("ttl", pattern(TIME_OR_KEEP), text)
 }
 
-/// Entity tags.
+/// Returns the schema of entity tags.
 pub(super) fn tags() -> Object {
     pattern(TAGS)
 }
@@ -212,8 +212,8 @@ pub(super) fn if_unmodified_since() -> Parameter {
     field("If-Unmodified-Since", Object::with_type(Type::String), text)
 }
 
-/// What a header field can be that is kept and given back.
-pub(super) fn kept() -> Object {
+/// Returns the schema of a header field that is stored with a value.
+pub(super) fn stored_field() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
         .pattern(Some("^[ -~]*$"))

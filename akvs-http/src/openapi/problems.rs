@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use akvs_api::problem::{title, type_uri};
 use akvs_core::Code;
 use serde_json::{Value, json};
 use utoipa::openapi::content::{Content, ContentBuilder};
@@ -18,21 +19,21 @@ use crate::response::problem::{PROBLEM_JSON, TEXT};
 /// The name of the schema.
 pub(super) const PROBLEM: &str = "Problem";
 
-/// The name of the reusable response of a status.
+/// Returns the name of the reusable response of a status.
 fn name(status: u16) -> String {
     format!("problem-{status}")
 }
 
-/// A reference to the reusable response of a status.
+/// Returns a reference to the reusable response of a status.
 pub(super) fn reference(status: u16) -> RefOr<Response> {
     RefOr::Ref(Ref::from_response_name(name(status)))
 }
 
-/// The reusable responses: one for each status of the table of problems, with all codes that have it.
+/// Returns the reusable responses: one for each status of the table of codes, with all its codes.
 pub(super) fn responses() -> Vec<(String, Response)> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in Code::ALL {
-        let status = problem::status(code).0.as_u16();
+        let status = problem::status(code).as_u16();
         by_status.entry(status).or_default().push(code);
     }
     let all = by_status.iter();
@@ -40,8 +41,8 @@ pub(super) fn responses() -> Vec<(String, Response)> {
         .collect()
 }
 
-/// The problem document (RFC 9457). It is one for all statuses, and `code` is open: a client must be able to read what
-/// a newer server answers.
+/// Returns the schema of a problem document (RFC 9457). It is the same for all statuses, and `code` is not an enumeration,
+/// because a client must be able to read the codes of a newer server.
 pub(super) fn schema() -> Object {
     let codes = Code::ALL.iter().map(|code| Value::from(code.as_str()));
     let code = ObjectBuilder::new()
@@ -77,15 +78,15 @@ pub(super) fn schema() -> Object {
 }
 
 fn response(codes: &[Code]) -> Response {
-    let titles: Vec<&str> = codes.iter().map(|code| problem::status(*code).1).collect();
+    let titles: Vec<&str> = codes.iter().map(|code| title(*code)).collect();
     let codes_text: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     let mut response = plain(&format!(
         "{} ({})",
         titles.join(", "),
         codes_text.join(", ")
     ));
-    // The original's two texts. Generated clients read an answer as the first media type says that they know, and ask
-    // for none, which is answered with the text.
+    // Two errors are plain text. Generated clients read an answer as its first known media type, and send no `Accept`,
+    // which is answered with the text.
     if let [Code::NotFound | Code::MethodNotAllowed] = codes {
         response = response.content(TEXT, Content::new(Some(Object::with_type(Type::String))));
     }
@@ -96,12 +97,12 @@ fn response(codes: &[Code]) -> Response {
     response.build()
 }
 
-/// The problem document with an example for each code.
+/// Returns the problem document with an example for each code.
 fn document(codes: &[Code]) -> Content {
     let examples = codes.iter().map(|code| {
-        let (status, title) = problem::status(*code);
+        let (status, title) = (problem::status(*code), title(*code));
         let example = json!({
-            "type": format!("urn:akvs:problem:{code}"),
+            "type": type_uri(*code),
             "title": title,
             "status": status.as_u16(),
             "detail": title,
@@ -116,7 +117,7 @@ fn document(codes: &[Code]) -> Content {
         .build()
 }
 
-/// Adds the header fields that come with a code.
+/// Adds the header fields of a code.
 fn with_fields_of(code: Code, response: ResponseBuilder) -> ResponseBuilder {
     match code {
         Code::Unauthorized => response.header(

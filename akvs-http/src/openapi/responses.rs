@@ -1,4 +1,4 @@
-//! What is answered: bodies and header fields.
+//! The parts of responses: bodies and header fields.
 
 use akvs_api::media_type;
 use serde_json::Value;
@@ -18,17 +18,17 @@ use crate::response::problem::TEXT;
 /// `ETag: "<revision>"`.
 const TAG: &str = "^\"[0-9]+\"$";
 
-/// A response without anything of its own.
+/// Returns a response without a body or header fields.
 pub(super) fn plain(description: &str) -> ResponseBuilder {
     ResponseBuilder::new().description(description)
 }
 
-/// A response with this text, to the byte.
+/// Returns a response with exactly this text.
 pub(super) fn text(description: &str, body: &str) -> ResponseBuilder {
     plain(description).content(TEXT, Content::new(Some(schemas::exactly(body))))
 }
 
-/// A response with a JSON document of the schema of this name.
+/// Returns a response with a JSON document of the schema of this name.
 pub(super) fn document(description: &str, schema: &str) -> ResponseBuilder {
     let content = Content::new(Some(Ref::from_schema_name(schema)));
     plain(description)
@@ -36,7 +36,7 @@ pub(super) fn document(description: &str, schema: &str) -> ResponseBuilder {
         .header("X-Content-Type-Options", only("nosniff"))
 }
 
-/// A body that is any bytes. Generators know them by this format, which OpenAPI 3.1 keeps of 3.0.
+/// Returns a body of any bytes. Generators recognize it by this format, which is from OpenAPI 3.0.
 pub(super) fn bytes() -> Content {
     let bytes = ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
@@ -44,12 +44,12 @@ pub(super) fn bytes() -> Content {
     Content::new(Some(bytes))
 }
 
-/// A body that is text.
+/// Returns a body of text.
 pub(super) fn any_text() -> Content {
     Content::new(Some(Object::with_type(Type::String)))
 }
 
-/// A header field of this schema.
+/// Returns a header field of this schema.
 pub(super) fn header(schema: impl Into<RefOr<Schema>>, text: &str) -> Header {
     HeaderBuilder::new()
         .schema(Some(schema))
@@ -57,12 +57,12 @@ pub(super) fn header(schema: impl Into<RefOr<Schema>>, text: &str) -> Header {
         .build()
 }
 
-/// A header field that is text.
+/// Returns a header field of text.
 pub(super) fn text_header(text: &str) -> Header {
     header(Object::with_type(Type::String), text)
 }
 
-/// A header field that always has this value.
+/// Returns a header field that always has this value.
 pub(super) fn only(value: &str) -> Header {
     HeaderBuilder::new()
         .schema(Some(schemas::one_of_texts([value])))
@@ -73,7 +73,7 @@ pub(super) fn tag() -> Header {
     header(parameters::pattern(TAG), "The current revision of the key.")
 }
 
-/// What every read of a value tells.
+/// Adds the header fields of every read of a value.
 pub(super) fn with_entry_headers(response: ResponseBuilder) -> ResponseBuilder {
     response
         .header("ETag", tag())
@@ -89,7 +89,7 @@ pub(super) fn with_entry_headers(response: ResponseBuilder) -> ResponseBuilder {
         )
 }
 
-/// What comes with a value.
+/// Adds the header fields and the body of a value.
 pub(super) fn with_value_headers(response: ResponseBuilder) -> ResponseBuilder {
     with_entry_headers(response)
         .header("Accept-Ranges", only("bytes"))
@@ -102,13 +102,13 @@ pub(super) fn with_value_headers(response: ResponseBuilder) -> ResponseBuilder {
             "Content-Encoding",
             text_header("The encoding given by the write; the server neither encodes nor decodes."),
         )
-        // Generated clients read it as the first type says; which one it is, the writer chose.
+        // The first type is the one that generated clients use; the actual type is that of the write.
         .content(DEFAULT_TYPE, bytes())
         .content("*/*", bytes())
 }
 
-/// What every change tells.
-pub(super) fn with_change_headers(response: ResponseBuilder) -> ResponseBuilder {
+/// Adds the header fields of every write.
+pub(super) fn with_write_headers(response: ResponseBuilder) -> ResponseBuilder {
     response
         .header(
             "ETag",

@@ -1,7 +1,8 @@
-//! The JSON documents. Those that are answered from a type of their own are described by that type; what is read member
-//! by member, or gathered from several places, is described here.
+//! The schemas of the JSON documents. Answers with a type of their own derive their schema from it; the other documents are
+//! described here.
 //!
-//! Objects that are read refuse members that they do not know, and say so here. Those that are answered may get more.
+//! The server refuses unknown members of objects in requests, and the schemas say so. Objects in answers may get further
+//! members.
 
 use akvs_api::get_many::GetManyResponse;
 use akvs_api::txn::{OpResult, TxnResponse};
@@ -19,7 +20,7 @@ use super::problems::{self, PROBLEM};
 use super::transactions;
 use crate::auth::WhoamiDocument;
 
-/// The schemas that others refer to.
+/// Returns the schemas that others refer to.
 pub(super) fn components() -> Components {
     let own = ComponentsBuilder::new()
         .schema_from::<Item<'_>>()
@@ -31,7 +32,7 @@ pub(super) fn components() -> Components {
         .schema_from::<OpResult<'_>>()
         .schema("Namespaces", namespaces())
         .schema("NamespaceInfo", namespace_info())
-        .schema("StoredSettings", told_settings())
+        .schema("StoredSettings", stored_settings())
         .schema("Settings", settings())
         .schema("Configured", configured())
         .schema("Deleted", object(&[("deleted", count(), true)]))
@@ -45,12 +46,12 @@ pub(super) fn components() -> Components {
 
 pub(super) type Member = (&'static str, RefOr<Schema>, bool);
 
-/// An object that is answered.
+/// Returns an object in an answer.
 fn object(members: &[Member]) -> Object {
     described(members).build()
 }
 
-/// An object that is read.
+/// Returns an object in a request, without unknown members.
 pub(super) fn strict(members: &[Member]) -> Object {
     described(members)
         .additional_properties(Some(AdditionalProperties::FreeForm(false)))
@@ -63,14 +64,15 @@ pub(super) fn described(members: &[Member]) -> ObjectBuilder {
         .iter()
         .fold(start, |object, (name, schema, is_required)| {
             let object = object.property(*name, schema.clone());
-            match is_required {
-                true => object.required(*name),
-                false => object,
+            if *is_required {
+                object.required(*name)
+            } else {
+                object
             }
         })
 }
 
-/// One of these texts.
+/// Returns the schema of one of these texts.
 pub(super) fn one_of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
@@ -78,9 +80,9 @@ pub(super) fn one_of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Obje
         .build()
 }
 
-/// This text, and no other.
+/// Returns the schema of exactly this text.
 pub(super) fn exactly(text: &str) -> Object {
-    // The builder has no member for the keyword, and lets anything through that is named as an extension.
+    // The builder has no method for the keyword, and writes extensions as they are.
     let keyword = [("const", Value::from(text))].into_iter().collect();
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
@@ -88,8 +90,8 @@ pub(super) fn exactly(text: &str) -> Object {
         .build()
 }
 
-pub(super) fn array(items: RefOr<Schema>, most: Option<usize>) -> RefOr<Schema> {
-    let array: Array = ArrayBuilder::new().items(items).max_items(most).build();
+pub(super) fn array(items: RefOr<Schema>, max: Option<usize>) -> RefOr<Schema> {
+    let array: Array = ArrayBuilder::new().items(items).max_items(max).build();
     Schema::Array(array).into()
 }
 
@@ -112,7 +114,7 @@ pub(super) fn yes() -> RefOr<Schema> {
         .into()
 }
 
-/// The same, or null.
+/// Returns the schema of a type or null.
 fn or_null(kind: Type) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Array(vec![kind, Type::Null]))
 }
@@ -128,7 +130,7 @@ fn namespaces() -> Object {
     ])
 }
 
-/// A namespace in a list. A token that may not read all of its keys is told its name alone.
+/// Returns the schema of a namespace in a list. A token that may not read all of its keys gets only the name.
 fn namespace_info() -> Object {
     object(&[
         ("name", namespace(), true),
@@ -140,7 +142,7 @@ fn namespace_info() -> Object {
     ])
 }
 
-/// The settings as they are read.
+/// Returns the schema of settings in a request.
 fn settings() -> Object {
     let ttl: RefOr<Schema> = AnyOfBuilder::new()
         .item(pattern(TIME))
@@ -159,8 +161,8 @@ fn settings() -> Object {
     ])
 }
 
-/// The settings as they are told.
-fn told_settings() -> Object {
+/// Returns the schema of settings in an answer.
+fn stored_settings() -> Object {
     let limit: RefOr<Schema> = or_null(Type::Integer)
         .minimum(Some(0_usize))
         .maximum(Some(u64::MAX as usize))
@@ -177,7 +179,7 @@ fn told_settings() -> Object {
     ])
 }
 
-/// A namespace with its settings.
+/// Returns the schema of a namespace with its settings.
 fn configured() -> Object {
     object(&[
         ("name", namespace(), true),
@@ -185,7 +187,7 @@ fn configured() -> Object {
     ])
 }
 
-/// What became of an import.
+/// Returns the schema of the report of an import.
 fn report() -> Object {
     let error = object(&[("line", count(), true), ("detail", text(), true)]);
     object(&[

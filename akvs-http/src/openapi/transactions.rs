@@ -1,8 +1,8 @@
 //! The bodies of `/txn` and `/get`, written for programs that generate types from them.
 //!
-//! Each operation and each check is a schema of its own, told apart by a member that has one value. That of a pair such
-//! as `key` and `key64` exactly one must be there is said in words: no generator makes a usable type of a schema that
-//! says so.
+//! Each operation and each check is a schema of its own, which a member with a constant value distinguishes. That exactly
+//! one of a pair such as `key` and `key64` is required is only in the text, because no generator makes a usable type of a
+//! schema that requires it.
 
 use akvs_core::{Key, Txn};
 use utoipa::openapi::Ref;
@@ -19,15 +19,15 @@ const ONE_KEY: &str = "Exactly one of `key` and `key64` is required.";
 const ONE_KEY_AND_VALUE: &str =
     "Exactly one of `key` and `key64`, and exactly one of `value` and `value64` are required.";
 
-/// A schema's name and itself.
+/// A schema with its name.
 type Named = (&'static str, RefOr<Schema>);
 
 /// Adds the schemas.
 pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
     let operations = operations();
     let mapping = operations.each_ref().map(|(op, (name, _))| {
-        let place = Ref::from_schema_name(*name).ref_location;
-        (*op, place)
+        let location = Ref::from_schema_name(*name).ref_location;
+        (*op, location)
     });
     let names = operations.each_ref().map(|(_, (name, _))| *name);
     let operation = one_of(&names).discriminator(Some(Discriminator::with_mapping("op", mapping)));
@@ -45,7 +45,7 @@ pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
         .schema("Keys", keys())
 }
 
-/// An object that is read.
+/// Returns an object in a request, without unknown members.
 fn strict(members: &[Member], text: &str) -> RefOr<Schema> {
     let mut object = schemas::strict(members);
     object.description = Some(text.to_owned());
@@ -58,10 +58,10 @@ fn one_of(names: &[&str]) -> OneOfBuilder {
 }
 
 fn transaction() -> RefOr<Schema> {
-    let most = Some(Txn::MAX_OPS);
+    let max = Some(Txn::MAX_OPS);
     let members = [
-        ("checks", array(reference("Check"), most), false),
-        ("ops", array(reference("Operation"), most), true),
+        ("checks", array(reference("Check"), max), false),
+        ("ops", array(reference("Operation"), max), true),
     ];
     strict(
         &members,
@@ -76,12 +76,12 @@ fn key_members() -> [Member; 2] {
     ]
 }
 
-/// An object about a key, with these members too.
+/// Returns an object with a key and these members.
 fn about_key(members: &[Member], text: &str) -> RefOr<Schema> {
     strict(&[&key_members(), members].concat(), text)
 }
 
-/// What can be asked of a key.
+/// Returns the checks.
 fn checks() -> [Named; 3] {
     let check = |name, member, schema| (name, about_key(&[(member, schema, true)], ONE_KEY));
     [
@@ -92,7 +92,7 @@ fn checks() -> [Named; 3] {
     .map(|(name, member, schema)| check(name, member, schema))
 }
 
-/// What can be done with a key: the value of `op`, and the schema.
+/// Returns the operations, each with the value of its `op`.
 fn operations() -> [(&'static str, Named); 4] {
     let operation = |op, name, more: &[Member], text| {
         let members = [&[("op", exactly(op).into(), true)], more].concat();
@@ -106,7 +106,7 @@ fn operations() -> [(&'static str, Named); 4] {
         ("value", string(0, None).into(), false),
         ("value64", base64(0, None).into(), false),
         ("ttl", time(TIME_OR_KEEP), false),
-        ("content_type", parameters::kept().into(), false),
+        ("content_type", parameters::stored_field().into(), false),
     ];
     let by: [Member; 1] = [("by", by.into(), true)];
     let ttl: [Member; 1] = [("ttl", time(TIME), false)];
@@ -118,13 +118,13 @@ fn operations() -> [(&'static str, Named); 4] {
     ]
 }
 
-/// A text such as `90s`, or a number of seconds.
+/// Returns the schema of a text such as `90s`, or a number of seconds.
 fn time(text: &str) -> RefOr<Schema> {
     let seconds = integer(Some(1), None);
     AnyOfBuilder::new().item(pattern(text)).item(seconds).into()
 }
 
-/// The body that asks for many keys.
+/// Returns the body of a read of many keys.
 fn keys() -> RefOr<Schema> {
     let key = OneOfBuilder::new()
         .item(string(1, Some(Key::MAX_BYTES)))

@@ -1,4 +1,4 @@
-//! `/kv/{namespace}/{key}` and its twin for any bytes.
+//! `/kv/{namespace}/{key}` and `/kv/{namespace}/~64/{key64}`.
 
 use akvs_core::Code;
 use utoipa::openapi::Ref;
@@ -6,7 +6,7 @@ use utoipa::openapi::path::{HttpMethod, Parameter};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{Object, Type};
 
-use super::operation::{OF_CHANGES, OperationDescription, PathDescription};
+use super::operation::{OperationDescription, PathDescription, WRITE_ERRORS};
 use super::parameters::{self, field, query};
 use super::responses;
 use crate::response::headers::DEFAULT_TYPE;
@@ -14,7 +14,7 @@ use crate::response::problem::TEXT;
 
 const TAG: &str = "values";
 
-/// The paths of single keys.
+/// Returns the paths of single keys.
 pub(super) fn routes() -> [PathDescription; 2] {
     let by_key = PathDescription::new("/kv/{namespace}/{key}", TAG)
         .at([parameters::namespace(), parameters::key()]);
@@ -94,19 +94,19 @@ fn post() -> OperationDescription {
             parameters::if_unmodified_since(),
             field(
                 "Content-Encoding",
-                parameters::kept(),
+                parameters::stored_field(),
                 "The encoding of the value; stored and sent with every read, as `Content-Type` is.",
             ),
         ])
         .body(value())
-        .response(201, responses::with_change_headers(created).build())
-        .response(200, responses::with_change_headers(done).build())
+        .response(201, responses::with_write_headers(created).build())
+        .response(200, responses::with_write_headers(done).build())
         .errors([
             Code::InvalidRequest,
             Code::Conflict,
             Code::PreconditionFailed,
         ])
-        .errors(OF_CHANGES)
+        .errors(WRITE_ERRORS)
 }
 
 fn value() -> RequestBody {
@@ -115,7 +115,7 @@ fn value() -> RequestBody {
             "The value, of any media type: `Content-Type` is stored and sent with every read. A missing one, and \
              `application/x-www-form-urlencoded`, which curl sends, become `application/octet-stream`.",
         ))
-        // Others are left out: clients are generated from the first, or not at all.
+        // Other types are left out, because generators use the first one or fail.
         .content(DEFAULT_TYPE, responses::bytes())
         .build()
 }
@@ -131,9 +131,9 @@ fn delete() -> OperationDescription {
             parameters::if_none_match(),
             parameters::if_unmodified_since(),
         ])
-        .response(200, responses::with_change_headers(done).build())
+        .response(200, responses::with_write_headers(done).build())
         .errors([Code::InvalidRequest, Code::PreconditionFailed])
-        .errors(OF_CHANGES)
+        .errors(WRITE_ERRORS)
 }
 
 fn text_field(name: &str, text: &str) -> Parameter {

@@ -1,4 +1,4 @@
-//! Receiving a value: within its limits, in no more memory than it needs, and without keeping a read buffer alive.
+//! Reception of bodies within their limits, in no more memory than they need, and without keeping a read buffer alive.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -15,24 +15,24 @@ use futures_util::{Stream, StreamExt};
 
 /// Bodies up to this size are bounded well enough by the number of connections.
 const SMALL_BYTES: usize = 16 << 10;
-/// How much of an unwanted body is read to keep a connection usable.
+/// The maximum length of an unwanted body that is read to keep its connection usable.
 const DISCARD_BYTES: usize = 64 << 10;
 const DISCARD_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The most bytes of a request that asks for many things at once.
+/// The maximum length of a document, such as a transaction.
 const REQUEST_BYTES: usize = 16 << 20;
 
-/// What a body may cost.
+/// The limits of a body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     max_bytes: usize,
-    /// The setting that `max_bytes` comes from, for the error to name; none where it is fixed.
+    /// The setting that `max_bytes` comes from, for the text of an error; none if it is fixed.
     setting: Option<&'static str>,
     timeout: Duration,
 }
 
 impl Limits {
-    /// The limits of a value: the settings `limits.max_value_bytes` and `limits.request_timeout`.
+    /// Returns the limits of a value: the settings `limits.max_value_bytes` and `limits.request_timeout`.
     pub(crate) fn for_values(max_bytes: usize, timeout: Duration) -> Limits {
         Limits {
             max_bytes,
@@ -41,7 +41,7 @@ impl Limits {
         }
     }
 
-    /// Limits that nobody sets.
+    /// Returns limits without a setting.
     pub(crate) const fn fixed(max_bytes: usize, timeout: Duration) -> Limits {
         Limits {
             max_bytes,
@@ -50,7 +50,7 @@ impl Limits {
         }
     }
 
-    /// The limits of a request that asks for many things at once, which may take as long as a value.
+    /// Returns the limits of a document, which may take as long as a value.
     pub(crate) fn for_requests(&self) -> Limits {
         Limits {
             max_bytes: REQUEST_BYTES,
@@ -59,18 +59,18 @@ impl Limits {
         }
     }
 
-    /// How long a client may take.
+    /// Returns the time that a client may take.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// The longest, in bytes.
+    /// Returns the maximum length in bytes.
     pub(crate) fn max_bytes(&self) -> usize {
         self.max_bytes
     }
 
-    /// Says which setting a value would exceed that only becomes too large together with what is there, unless the error
-    /// names one itself: that of the namespace.
+    /// Adds the setting to the error of a value that becomes too long by an append or a sum, unless the error names the
+    /// setting of the namespace.
     pub(crate) fn explain(&self, error: Error) -> Error {
         let (Code::TooLarge, Some(setting)) = (error.code(), self.setting) else {
             return error;
@@ -86,7 +86,7 @@ impl Limits {
         })
     }
 
-    /// Refuses a body that says itself that it is too large.
+    /// Refuses a body whose announced length is too large.
     pub(crate) fn check(&self, announced: Option<u64>) -> Result<()> {
         match announced {
             Some(bytes) if bytes > self.max_bytes as u64 => Err(self.too_large(announced)),
@@ -120,11 +120,11 @@ pub(crate) struct BodyMemory {
     limit: usize,
 }
 
-/// A part of it, given back when dropped.
+/// A part of the memory, which is released when dropped.
 pub(crate) struct MemoryReservation<'a> {
     memory: &'a BodyMemory,
     bytes: usize,
-    /// Up to so many bytes are not counted.
+    /// A reservation up to this size is not counted.
     free_bytes: usize,
 }
 
@@ -136,25 +136,25 @@ impl BodyMemory {
         }
     }
 
-    /// The most of it, in bytes.
+    /// Returns the maximum in bytes.
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// A part of it that is still to grow, for the body of a request.
+    /// Returns an empty reservation for the body of a request, which grows with the body.
     pub(crate) fn reserve(&self, version: Version) -> MemoryReservation<'_> {
         MemoryReservation {
             memory: self,
             bytes: 0,
             free_bytes: match version {
-                // A connection has many of them at once.
+                // A connection has many bodies at once.
                 Version::HTTP_2 => 0,
                 _ => SMALL_BYTES,
             },
         }
     }
 
-    /// Takes a part of it, which is to be given back.
+    /// Takes a part of the memory, which the caller must release.
     pub(crate) fn acquire(&self, bytes: usize) -> Result<()> {
         if bytes == 0 {
             return Ok(());
@@ -175,7 +175,7 @@ impl BodyMemory {
             .with("retry_after_s", 1))
     }
 
-    /// Gives a part of it back.
+    /// Releases a part of the memory.
     pub(crate) fn release(&self, bytes: usize) {
         if bytes > 0 {
             self.used.fetch_sub(bytes, Ordering::Relaxed);
@@ -184,7 +184,7 @@ impl BodyMemory {
 }
 
 impl MemoryReservation<'_> {
-    /// Grows or shrinks to so many bytes, if there are so many left.
+    /// Grows or shrinks to this size; returns the error `overloaded` if the memory is used up.
     pub(crate) fn resize(&mut self, bytes: usize) -> Result<()> {
         if let Some(less) = self.bytes.checked_sub(bytes) {
             self.memory.release(less);
@@ -194,7 +194,7 @@ impl MemoryReservation<'_> {
         self.grow(bytes)
     }
 
-    /// Grows to so many bytes, if there are so many left.
+    /// Grows to this size; returns the error `overloaded` if the memory is used up.
     fn grow(&mut self, bytes: usize) -> Result<()> {
         let Some(more) = bytes
             .checked_sub(self.bytes)
@@ -239,7 +239,7 @@ pub(crate) async fn receive(
     Ok(body)
 }
 
-/// Gathers the chunks of a body; none where there are more bytes than the limit.
+/// Collects the chunks of a body; returns none if it exceeds the limit.
 async fn collect(
     request: &HttpRequest,
     payload: &mut web::Payload,
@@ -267,7 +267,7 @@ async fn collect(
     Ok(Some(body.into_bytes()))
 }
 
-/// What has come of a body, in memory that follows what came, not what was announced.
+/// The received part of a body. Its memory grows with what was received, not with what was announced.
 struct BodyBuffer<'a, 'b> {
     bytes: Vec<u8>,
     announced: usize,
@@ -289,7 +289,7 @@ impl<'a, 'b> BodyBuffer<'a, 'b> {
         }
     }
 
-    /// Takes a chunk; false where there are more bytes than the most.
+    /// Appends a chunk; returns false if the body exceeds the limit.
     fn push(&mut self, chunk: &[u8]) -> Result<bool> {
         let length = self.bytes.len() + chunk.len();
         if length > self.max_bytes {
@@ -304,18 +304,18 @@ impl<'a, 'b> BodyBuffer<'a, 'b> {
         Ok(true)
     }
 
-    /// Room for twice as much, but for no more than is announced, or may come.
+    /// Returns the capacity for this length: twice as much, but at most the announced or the maximum length.
     fn capacity_for(&self, length: usize) -> usize {
         let double = length.saturating_mul(2).max(SMALL_BYTES);
-        let most = match self.announced {
+        let max = match self.announced {
             0 => self.max_bytes,
             announced => announced,
         };
-        double.min(most).max(length)
+        double.min(max).max(length)
     }
 
     fn into_bytes(mut self) -> Bytes {
-        // What grew without an announcement may have twice the capacity that it needs.
+        // Without an announced length the capacity may be twice as large as the body.
         if self.bytes.capacity() > self.bytes.len() + self.bytes.len() / 8 {
             self.bytes.shrink_to_fit();
         }
@@ -323,18 +323,17 @@ impl<'a, 'b> BodyBuffer<'a, 'b> {
     }
 }
 
-/// Reads what is left of a body that nobody wants, if it is small and comes soon: else the connection could not be
-/// used any more.
+/// Reads the rest of an unwanted body if it is short and arrives soon, so that the connection remains usable.
 pub(crate) async fn discard(
     request: &HttpRequest,
     payload: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
 ) {
     let headers = request.headers();
-    let worth_it = match content_length(headers) {
+    let may_be_short = match content_length(headers) {
         Some(bytes) => (1..=DISCARD_BYTES as u64).contains(&bytes),
         None => headers.contains_key(TRANSFER_ENCODING),
     };
-    if !worth_it {
+    if !may_be_short {
         return;
     }
     let rest = async {
@@ -346,11 +345,11 @@ pub(crate) async fn discard(
             }
         }
     };
-    // Whatever comes of it, the answer goes out.
+    // The answer is sent in any case.
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, rest).await;
 }
 
-/// The length that a request says its body has.
+/// Returns the announced length of a body.
 pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers
         .get(CONTENT_LENGTH)?
@@ -361,8 +360,8 @@ pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
         .ok()
 }
 
-/// Why the body of the request that a connection receives is cut off, where it is malformed. The connection shares it
-/// with its requests.
+/// The reason why a connection cut off the malformed body of its current request. The connection shares it with its
+/// requests.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BodyFault(Rc<Cell<Option<&'static str>>>);
 
@@ -376,7 +375,7 @@ impl BodyFault {
     }
 }
 
-/// That a body did not come whole, and why.
+/// Returns the error of a body that was not received completely.
 pub(crate) fn read_error(request: &HttpRequest, error: &PayloadError) -> Error {
     if let Some(fault) = request.conn_data::<BodyFault>().and_then(BodyFault::get) {
         let text = format!("malformed chunked body: {fault}");
@@ -397,7 +396,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_takes_memory_as_it_comes_and_all_of_it_is_counted() {
+    fn memory_grows_with_the_received_body_and_is_counted() {
         let memory = BodyMemory::new(usize::MAX);
         for (announced, chunk) in [(16 << 20, 1), (16 << 20, 8_000), (0, 8_000), (100_000, 7)] {
             let mut reserved = memory.reserve(Version::HTTP_11);
@@ -419,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_most_is_refused_before_it_is_taken() {
+    fn a_body_beyond_the_limit_is_refused_before_it_is_stored() {
         let memory = BodyMemory::new(64 << 10);
         let mut reserved = memory.reserve(Version::HTTP_11);
         let mut body = BodyBuffer::new(0, 10, &mut reserved);

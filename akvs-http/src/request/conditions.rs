@@ -1,7 +1,7 @@
-//! Preconditions as header fields (RFC 9110, section 13), in the order of its section 13.2.2. Those of a write are read
-//! here and judged by the namespace's writer, together with the write; those of a read are judged here.
+//! Preconditions in header fields (RFC 9110, section 13), in the order of its section 13.2.2. Those of a write are parsed
+//! here and evaluated by the namespace's writer, together with the write; those of a read are evaluated here.
 //!
-//! Which requests have preconditions at all, [`crate::middleware::guard`] says.
+//! [`crate::middleware::guard`] rejects preconditions of requests that do not have any.
 
 mod range;
 mod tags;
@@ -21,7 +21,7 @@ use crate::http_date;
 const PREFER: HeaderName = HeaderName::from_static(akvs_api::header::PREFER);
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// The condition of a write of a key. `If-Modified-Since` has a meaning for reads only (section 13.1.3).
+/// Parses the condition of a write of a key. `If-Modified-Since` has a meaning for reads only (section 13.1.3).
 pub(crate) fn for_write(headers: &HeaderMap, now: impl FnOnce() -> Timestamp) -> Result<Condition> {
     let first = match read(headers, &IF_MATCH)? {
         Some(Tags::Any) => Condition::Exists,
@@ -46,16 +46,16 @@ pub(crate) fn for_write(headers: &HeaderMap, now: impl FnOnce() -> Timestamp) ->
     })
 }
 
-/// What a reader gets.
+/// The result of the preconditions of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// The value, or this part of it.
+    /// The value, or a part of it, is sent.
     Value(Part),
-    /// That the reader has it already.
+    /// The reader has this revision already.
     Unchanged,
 }
 
-/// Judges the preconditions of a read; `precondition_failed` where the reader wants another revision.
+/// Evaluates the preconditions of a read; returns `precondition_failed` if the reader requires another revision.
 pub(crate) fn for_read(
     method: &Method,
     headers: &HeaderMap,
@@ -97,12 +97,12 @@ pub(crate) fn for_read(
     })
 }
 
-/// Whether a reader has this revision already (`If-None-Match`, compared weakly).
+/// Returns whether a reader has this revision already (`If-None-Match`, compared weakly).
 pub(crate) fn is_unchanged(headers: &HeaderMap, revision: Revision) -> Result<bool> {
     Ok(is_known(headers, revision)?.unwrap_or(false))
 }
 
-/// The same; none where the reader does not say what it has.
+/// Returns whether a reader has this revision already; none without `If-None-Match`.
 fn is_known(headers: &HeaderMap, revision: Revision) -> Result<Option<bool>> {
     Ok(read(headers, &IF_NONE_MATCH)?.map(|known| match known {
         Tags::Any => true,
@@ -110,8 +110,8 @@ fn is_known(headers: &HeaderMap, revision: Revision) -> Result<Option<bool>> {
     }))
 }
 
-/// Judges the preconditions of a read of a document that has this strong tag, and no date: whether the reader has it
-/// already. `precondition_failed` where the reader wants another one.
+/// Evaluates the preconditions of a read of a document with this strong tag and without a date; returns whether the
+/// reader has it already, or `precondition_failed` if the reader requires another tag.
 pub(crate) fn for_document(headers: &HeaderMap, etag: &str) -> Result<bool> {
     if let Some(Tags::These(tags)) = read(headers, &IF_MATCH)? {
         let is_wanted = |tag: &Tag<'_>| !tag.is_weak && tag.opaque == etag.as_bytes();
@@ -121,7 +121,7 @@ pub(crate) fn for_document(headers: &HeaderMap, etag: &str) -> Result<bool> {
             return Err(explain(error, headers));
         }
     }
-    // What cannot be read matches nothing: the document is sent.
+    // A malformed field matches nothing: the document is sent.
     Ok(match read(headers, &IF_NONE_MATCH) {
         Ok(Some(Tags::Any)) => true,
         Ok(Some(Tags::These(tags))) => tags.iter().any(|tag| tag.opaque == etag.as_bytes()),
@@ -129,8 +129,8 @@ pub(crate) fn for_document(headers: &HeaderMap, etag: &str) -> Result<bool> {
     })
 }
 
-/// Says of a condition that failed that a weak tag in `If-Match` could not have matched: proxies that compress answers
-/// make tags weak.
+/// Adds to the error of a failed condition that a weak tag in `If-Match` never matches: proxies that compress answers make
+/// tags weak.
 pub(crate) fn explain(error: Error, headers: &HeaderMap) -> Error {
     let weak = match (error.code(), read(headers, &IF_MATCH)) {
         (Code::PreconditionFailed, Ok(Some(Tags::These(tags)))) => {
@@ -152,8 +152,8 @@ pub(crate) fn explain(error: Error, headers: &HeaderMap) -> Error {
     })
 }
 
-/// How long a reader would wait for a change (`Prefer: wait`, RFC 7240, section 4.3), if it says what it has. Preferences
-/// that cannot be read are as good as none (section 2).
+/// Returns the time that a reader would wait for a change (`Prefer: wait`, RFC 7240, section 4.3), if it has a revision in
+/// `If-None-Match`. Malformed preferences are ignored (section 2).
 pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
     if !headers.contains_key(PREFER) || !headers.contains_key(IF_NONE_MATCH) {
         return None;
@@ -163,7 +163,7 @@ pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
         .filter_map(|value| value.to_str().ok());
     let mut parts = preferences.flat_map(|value| value.split(','));
     parts.find_map(|preference| {
-        // What comes behind a semicolon are its parameters, of which it has none.
+        // Parameters follow a semicolon; `wait` has none.
         let (name, value) = preference.split(';').next()?.split_once('=')?;
         let seconds = value.trim().trim_matches('"').parse().ok();
         let seconds = seconds.filter(|_| name.trim().eq_ignore_ascii_case("wait"))?;
@@ -171,7 +171,7 @@ pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
     })
 }
 
-/// The date of a field. One that is no date, or more than one, is ignored (sections 13.1.3 and 13.1.4).
+/// Returns the date of a field. A malformed or repeated field is ignored (sections 13.1.3 and 13.1.4).
 fn date(
     headers: &HeaderMap,
     name: &HeaderName,
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writes_condition_is_all_that_the_fields_say() {
+    fn the_condition_of_a_write_has_all_fields() {
         let of = |lines: &[(&HeaderName, &str)]| for_write(&headers(lines), || NOW).unwrap();
         let date = Condition::UnmodifiedSince(Timestamp::from_millis(784_111_777_000));
         let revisions = |numbers| Condition::Revisions(these(numbers));
@@ -234,7 +234,7 @@ mod tests {
             (&[(&IF_NONE_MATCH, "W/\"7\", \"x\"")], none_of(&[7])),
             (&[since], date.clone()),
             (&[(&IF_MODIFIED_SINCE, DATE)], Condition::None),
-            // If-Match goes before a date.
+            // If-Match takes precedence over a date.
             (&[matches, since], revisions(&[7])),
             (&[(&IF_UNMODIFIED_SINCE, "yesterday")], Condition::None),
             (&[since, since], Condition::None),
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_cannot_be_read_is_an_error_and_no_condition() {
+    fn a_malformed_tag_is_an_error() {
         for name in [&IF_MATCH, &IF_NONE_MATCH] {
             for value in ["", "7", "\"7", "*, \"7\""] {
                 let headers = headers(&[(name, value)]);
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_is_judged_in_the_order_of_the_rfc() {
+    fn the_fields_of_a_read_are_evaluated_in_the_order_of_the_rfc() {
         let (matches, none) = (&IF_MATCH, &IF_NONE_MATCH);
         let (unmodified, modified) = (&IF_UNMODIFIED_SINCE, &IF_MODIFIED_SINCE);
         for (lines, status) in [
@@ -321,20 +321,20 @@ mod tests {
     }
 
     #[test]
-    fn a_weak_tag_is_named_where_it_could_not_match() {
-        let told = |tags| {
+    fn an_error_names_a_weak_tag_that_could_not_match() {
+        let message = |tags| {
             let headers = headers(&[(&IF_MATCH, tags)]);
             let error = for_read(&Method::GET, &headers, &entry().into(), || NOW).unwrap_err();
             assert_eq!(error.context()["revision"], 7);
             error.message().to_owned()
         };
-        let text = told("\"6\", W/\"7\"");
+        let text = message("\"6\", W/\"7\"");
         assert!(text.contains("weak") && text.contains("W/\"7\""), "{text}");
-        assert!(!told("\"6\"").contains("weak"));
+        assert!(!message("\"6\"").contains("weak"));
     }
 
     #[test]
-    fn a_document_is_judged_by_its_tag_alone() {
+    fn a_document_is_evaluated_by_its_tag_only() {
         let (matches, none) = (&IF_MATCH, &IF_NONE_MATCH);
         for (lines, expected) in [
             (&[][..], Some(false)),
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_in_seconds_and_not_too_long() {
+    fn a_wait_is_in_seconds_and_bounded() {
         let of = |value| wait(&headers(&[(&IF_NONE_MATCH, "\"7\""), (&PREFER, value)]));
         for (value, seconds) in [
             ("wait=5", Some(5)),

@@ -1,30 +1,30 @@
-//! Where a list goes on: a few bytes that a client gives back as they are.
+//! Cursors: the position after a page of a list, which a client sends back unchanged for the next page.
 //!
-//! It owns their form. Invariant: a cursor that was cut, bent, or given back with other parameters than those it came
-//! with is refused; it never makes a list begin somewhere else.
+//! It owns their format. Invariant: a cursor that was cut, changed, or sent with other parameters than those of its page is
+//! refused; it never makes a page begin at another position.
 
 use akvs_api::base64url;
 use akvs_core::{Code, Error, Key, Result};
 use bytes::Bytes;
 
-/// The version of the form: version, kind, fingerprint of the parameters, position.
+/// The version of the format: version, kind, fingerprint of the parameters, position.
 const VERSION: u8 = 1;
 const HEAD_BYTES: usize = 2 + size_of::<u64>();
-/// A key, and the byte that makes it the least one behind.
+/// A key and a zero byte, which together are the first position after the key.
 const MAX_POSITION_BYTES: usize = Key::MAX_BYTES + 1;
 
-/// What is listed, and which way.
+/// The kind and the direction of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Keys from the position on.
+    /// Keys from the position.
     Keys = 1,
     /// Keys before the position, backwards.
     KeysBack = 2,
-    /// Namespaces behind the position.
+    /// Namespaces after the position.
     Namespaces = 3,
 }
 
-/// A list that can be left and taken up again: its kind, and a fingerprint of what else it was asked with.
+/// A list in pages: its kind, and a fingerprint of its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Listing {
     kind: Kind,
@@ -33,7 +33,7 @@ pub(crate) struct Listing {
 
 impl Listing {
     pub(crate) fn new(kind: Kind, parameters: &[Option<&[u8]>]) -> Listing {
-        // FNV-1a, 64 bits: it is there for mistakes, not for enemies, who learn nothing that they could not ask for.
+        // FNV-1a of 64 bits detects mistakes. An attacker who forges a cursor learns nothing that a list would not show.
         let mut fingerprint = 0xcbf2_9ce4_8422_2325_u64;
         let mut add = |bytes: &[u8]| {
             for byte in bytes {
@@ -41,7 +41,7 @@ impl Listing {
             }
         };
         for parameter in parameters {
-            // The length keeps neighbours apart.
+            // The length separates adjacent parameters.
             match parameter {
                 Some(bytes) => {
                     add(&(bytes.len() as u64 + 1).to_be_bytes());
@@ -53,7 +53,7 @@ impl Listing {
         Listing { kind, fingerprint }
     }
 
-    /// The cursor that goes on there.
+    /// Returns the cursor of a position.
     pub(crate) fn cursor(&self, position: &[u8]) -> String {
         let mut bytes = Vec::with_capacity(HEAD_BYTES + position.len());
         bytes.extend_from_slice(&self.head());
@@ -61,7 +61,7 @@ impl Listing {
         base64url::encode(bytes)
     }
 
-    /// Where a cursor goes on.
+    /// Returns the position of a cursor.
     pub(crate) fn position(&self, cursor: &[u8]) -> Result<Bytes> {
         let bytes = base64url::decode(cursor).map_err(|_| malformed())?;
         let Some((head, position)) = bytes.split_at_checked(HEAD_BYTES) else {
@@ -86,7 +86,7 @@ impl Listing {
     }
 }
 
-/// What is no cursor of ours.
+/// Returns the error of a malformed cursor.
 pub(crate) fn malformed() -> Error {
     invalid("malformed cursor: expected the cursor of the last page, unchanged")
 }
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_comes_back_as_it_was() {
+    fn a_position_round_trips() {
         let listing = Listing::new(Kind::Keys, &[Some(b"ns"), None]);
         for position in [&b""[..], b"a", &[0xff; MAX_POSITION_BYTES]] {
             let cursor = listing.cursor(position);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_another_list_is_refused() {
+    fn a_cursor_of_another_list_is_refused() {
         let lists = [
             Listing::new(Kind::Keys, &[Some(b"ab"), None]),
             Listing::new(Kind::KeysBack, &[Some(b"ab"), None]),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused() {
+    fn a_malformed_cursor_is_refused() {
         let listing = Listing::new(Kind::Keys, &[]);
         let cursor = listing.cursor(b"key");
         let long = listing.cursor(&[b'a'; MAX_POSITION_BYTES + 1]);

@@ -1,13 +1,13 @@
-//! What a client accepts (RFC 9110, section 12.5.1), as far as the contract cares: whether it lists JSON by name, for
-//! the text of an error, and whether it would rather have HTML, for `GET /`.
+//! Content negotiation (RFC 9110, section 12.5.1): whether a client lists JSON by name, for the form of an error; whether
+//! it prefers HTML, for `GET /`; and whether it prefers NDJSON, for a list of keys.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{ACCEPT, Accept, Header, Quality};
 use akvs_api::media_type;
 
-/// Whether the client lists `application/problem+json` or `application/json`. `*/*` lists neither.
+/// Returns whether the client lists `application/problem+json` or `application/json`. `*/*` lists neither.
 pub(crate) fn lists_json(request: &HttpRequest) -> bool {
-    // Most clients of the original send no such header, or curl's.
+    // The common cases: no field, or that of curl.
     if request
         .headers()
         .get(ACCEPT)
@@ -27,25 +27,39 @@ pub(crate) fn lists_json(request: &HttpRequest) -> bool {
     })
 }
 
-/// Whether the client lists `text/html` by name, and does not like plain text better. `*/*` lists nothing.
+/// Returns whether the client lists `text/html` by name and does not prefer plain text. `*/*` lists nothing.
 pub(crate) fn prefers_html(request: &HttpRequest) -> bool {
     let Ok(accept) = Accept::parse(request) else {
         return false;
     };
-    let quality = |range: &str| {
-        let listed = accept
-            .iter()
-            .filter(|listed| listed.item.essence_str() == range);
-        listed.map(|listed| listed.quality).max()
-    };
-    let Some(html) = quality("text/html") else {
+    let Some(html) = quality(&accept, "text/html") else {
         return false;
     };
-    // The most specific range says how much a type is liked.
+    // The most specific range has the quality of a type.
     let text = ["text/plain", "text/*", "*/*"]
         .into_iter()
-        .find_map(quality);
+        .find_map(|range| quality(&accept, range));
     html > Quality::ZERO && text.is_none_or(|text| html >= text)
+}
+
+/// Returns whether the client lists NDJSON by name and does not prefer JSON. `*/*` lists nothing.
+pub(crate) fn prefers_ndjson(request: &HttpRequest) -> bool {
+    if !request.headers().contains_key(ACCEPT) {
+        return false;
+    }
+    let Ok(accept) = Accept::parse(request) else {
+        return false;
+    };
+    let lines = quality(&accept, media_type::NDJSON).filter(|quality| *quality > Quality::ZERO);
+    lines.is_some() && lines >= quality(&accept, media_type::JSON)
+}
+
+/// Returns the quality of a media range that the client lists.
+fn quality(accept: &Accept, range: &str) -> Option<Quality> {
+    let listed = accept
+        .iter()
+        .filter(|listed| listed.item.essence_str() == range);
+    listed.map(|listed| listed.quality).max()
 }
 
 #[cfg(test)]
@@ -75,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn html_is_for_who_likes_it_as_well_as_text() {
+    fn html_must_be_preferred_at_least_as_much_as_text() {
         let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
         for (accept, expected) in [
             (browser, true),

@@ -1,7 +1,7 @@
-//! The raw paths of requests, and the errors of those that do not exist.
+//! The raw paths of requests, and the errors of unknown paths and namespaces.
 //!
-//! The path is not read by the router, which decodes it to text and would make `%FE` and `%FF` the same key; how it is
-//! spelled is for [`akvs_api::path`].
+//! actix's router does not parse the path, because it decodes it to text and would make `%FE` and `%FF` the same key.
+//! [`akvs_api::path`] owns the spelling.
 
 use akvs_api::header::MISSING_NAMESPACE;
 use akvs_api::problem::MISSING;
@@ -10,12 +10,12 @@ use akvs_core::{Code, Error, Namespace, Result};
 pub(crate) use akvs_api::base64url::decode as decode_base64;
 pub(crate) use akvs_api::path::{KeyPath, decode, no_such_path, parse, parse_namespace};
 
-/// The error of a namespace that there is not.
+/// Returns the error of a namespace that does not exist.
 pub(crate) fn no_such_namespace() -> Error {
     Error::new(Code::NotFound, "no such namespace").with(MISSING, MISSING_NAMESPACE)
 }
 
-/// The namespace that a raw path names behind this prefix, or the error `not_found` where there is more or nothing.
+/// Parses the namespace of a raw path after this prefix; returns `not_found` if it is missing or another segment follows.
 pub(crate) fn namespace_after(prefix: &str, path: &str) -> Result<Namespace> {
     let name = path.strip_prefix(prefix).and_then(parse_namespace);
     let name = name.ok_or_else(|| no_such_path("no such path"))?;

@@ -1,4 +1,4 @@
-//! Query strings. Unknown parameters are rejected: a misspelt `?tll=60` must not make a permanent key.
+//! Query strings. Unknown parameters are rejected: a misspelt `?tll=60` must not create a permanent key.
 
 mod import;
 mod list;
@@ -6,8 +6,8 @@ mod watch;
 
 use std::borrow::Cow;
 
-use akvs_api::param;
-use akvs_core::{Code, Error, Result, Ttl, parse_duration};
+use akvs_api::{param, ttl};
+use akvs_core::{Code, Error, Result, Ttl};
 use bytes::Bytes;
 
 pub(crate) use self::import::Mode;
@@ -30,33 +30,33 @@ pub(crate) enum WriteOp {
 /// The parameters of a `POST`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WriteQuery {
-    pub(crate) verb: WriteOp,
+    pub(crate) op: WriteOp,
     pub(crate) ttl: Ttl,
 }
 
 /// Parses the query of a `POST`.
 pub(crate) fn parse_write(query: &str) -> Result<WriteQuery> {
-    let (mut verb, mut ttl) = (None, None);
+    let (mut op, mut ttl) = (None, None);
     each(query, |name, value| match name {
-        param::OP => once(param::OP, verb.replace(parse_verb(value)?).is_some()),
+        param::OP => once(param::OP, op.replace(parse_op(value)?).is_some()),
         param::TTL => once(param::TTL, ttl.replace(parse_ttl(value)?).is_some()),
         _ => Err(unknown(name)),
     })?;
-    let verb = verb.unwrap_or(WriteOp::Set);
-    let ttl = ttl_of(verb, ttl)?;
-    Ok(WriteQuery { verb, ttl })
+    let op = op.unwrap_or(WriteOp::Set);
+    let ttl = ttl_for(op, ttl)?;
+    Ok(WriteQuery { op, ttl })
 }
 
-/// Returns the ttl of an operation, given the one of the request.
-pub(crate) fn ttl_of(verb: WriteOp, ttl: Option<Ttl>) -> Result<Ttl> {
-    if verb == WriteOp::Touch && ttl == Some(Ttl::Keep) {
+/// Returns the ttl of an operation, given the ttl of the request.
+pub(crate) fn ttl_for(op: WriteOp, ttl: Option<Ttl>) -> Result<Ttl> {
+    if op == WriteOp::Touch && ttl == Some(Ttl::Keep) {
         return Err(invalid(
             "invalid ttl \"keep\" for op=touch: it would change nothing",
             param::TTL,
         ));
     }
-    Ok(ttl.unwrap_or(match verb {
-        // A plain overwrite clears the deadline, unless the namespace has one for all; so does a touch without a ttl.
+    Ok(ttl.unwrap_or(match op {
+        // An overwrite removes the deadline, unless the namespace has a default ttl; a touch removes it always.
         WriteOp::Set => Ttl::Default,
         WriteOp::Touch => Ttl::Forever,
         WriteOp::Add | WriteOp::Append => Ttl::Keep,
@@ -95,12 +95,13 @@ fn each(query: &str, mut visit: impl FnMut(&str, &str) -> Result<()>) -> Result<
     form_urlencoded::parse(query.as_bytes()).try_for_each(|(name, value)| visit(&name, &value))
 }
 
-/// The same for values that are any bytes. A malformed escape is an error, as it is in a path.
+/// Visits parameters whose values are any bytes. A malformed escape is an error, as in a path.
 fn each_bytes(query: &str, mut visit: impl FnMut(&str, Bytes) -> Result<()>) -> Result<()> {
     let decode = |text: &str| -> Result<Vec<u8>> {
-        let text = match text.contains('+') {
-            true => Cow::Owned(text.replace('+', " ")),
-            false => Cow::Borrowed(text),
+        let text = if text.contains('+') {
+            Cow::Owned(text.replace('+', " "))
+        } else {
+            Cow::Borrowed(text)
         };
         Ok(path::decode(&text, Code::InvalidRequest)?.into_owned())
     };
@@ -114,7 +115,7 @@ fn each_bytes(query: &str, mut visit: impl FnMut(&str, Bytes) -> Result<()>) -> 
     Ok(())
 }
 
-fn parse_verb(text: &str) -> Result<WriteOp> {
+fn parse_op(text: &str) -> Result<WriteOp> {
     match text {
         "add" => Ok(WriteOp::Add),
         "append" => Ok(WriteOp::Append),
@@ -129,24 +130,17 @@ fn parse_verb(text: &str) -> Result<WriteOp> {
     }
 }
 
-/// A length of time in the grammar of [`parse_duration`], but not zero; `keep` keeps what there was.
+/// Parses a ttl in the grammar of [`akvs_api::ttl`].
 pub(crate) fn parse_ttl(text: &str) -> Result<Ttl> {
-    if text == "keep" {
-        return Ok(Ttl::Keep);
-    }
-    let millis = parse_duration(text).and_then(|ttl| u64::try_from(ttl.as_millis()).ok());
-    let millis = millis.filter(|millis| *millis > 0);
-    millis.map(Ttl::Millis).ok_or_else(|| {
-        let text = format!(
-            "invalid ttl {:?}: expected seconds or numbers with ms, s, m, h or d, such as 90, 1500ms, 1h30m or 7d, or keep",
-            short(text)
-        );
+    ttl::parse(text).ok_or_else(|| {
+        let (shown, expected, keep) = (short(text), ttl::EXPECTED, ttl::KEEP);
+        let text = format!("invalid ttl {shown:?}: expected {expected}, or {keep}");
         invalid(&text, param::TTL)
     })
 }
 
-fn once(name: &str, twice: bool) -> Result<()> {
-    if twice {
+fn once(name: &str, is_repeated: bool) -> Result<()> {
+    if is_repeated {
         Err(invalid(&format!("duplicate parameter: {name}"), name))
     } else {
         Ok(())
@@ -162,12 +156,12 @@ fn invalid(text: &str, parameter: &str) -> Error {
     Error::new(Code::InvalidRequest, text).with("parameter", parameter)
 }
 
-/// The beginning of a value, as an error shows it.
+/// Returns the beginning of a value for an error, escaped.
 fn shown(value: &[u8]) -> String {
     value[..value.len().min(64)].escape_ascii().to_string()
 }
 
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
@@ -176,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_mode_that_is_known_is_taken() {
+    fn only_a_known_mode_is_accepted() {
         assert_eq!(parse_import("").unwrap(), Mode::Merge);
         assert_eq!(parse_import("mode=merge").unwrap(), Mode::Merge);
         assert_eq!(parse_import("mode=create").unwrap(), Mode::Create);
@@ -230,39 +224,39 @@ mod tests {
     }
 
     #[test]
-    fn without_a_ttl_it_depends_on_what_is_done() {
+    fn the_default_ttl_depends_on_the_operation() {
         assert_eq!(
             parse_write("").unwrap(),
             WriteQuery {
-                verb: WriteOp::Set,
+                op: WriteOp::Set,
                 ttl: Ttl::Default
             }
         );
         assert_eq!(
             parse_write("op=touch").unwrap(),
             WriteQuery {
-                verb: WriteOp::Touch,
+                op: WriteOp::Touch,
                 ttl: Ttl::Forever
             }
         );
         assert_eq!(
             parse_write("op=add").unwrap(),
             WriteQuery {
-                verb: WriteOp::Add,
+                op: WriteOp::Add,
                 ttl: Ttl::Keep
             }
         );
         assert_eq!(
             parse_write("op=append&ttl=1").unwrap(),
             WriteQuery {
-                verb: WriteOp::Append,
+                op: WriteOp::Append,
                 ttl: Ttl::Millis(1_000)
             }
         );
     }
 
     #[test]
-    fn what_is_not_known_or_stands_twice_is_refused_by_name() {
+    fn an_unknown_or_repeated_parameter_is_refused_by_name() {
         for (query, name) in [
             ("tll=60", "tll"),
             ("op=push", "op"),

@@ -3,37 +3,37 @@
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 
-/// The field by which a client chooses the id.
+/// The field with the id that a client chose.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// A client's longer id is not taken.
+/// The maximum length of a client's id; a longer one is ignored.
 const MAX_ID_BYTES: usize = 128;
 
-/// An id that was made for a request.
+/// An id that was generated for a request.
 #[derive(Clone)]
-struct Made(String);
+struct GeneratedId(String);
 
 /// Returns the id that the client chose, or an id that is generated once for the request.
 pub(crate) fn request_id(request: &HttpRequest) -> String {
-    if let Some(id) = clients_id(request.headers()).and_then(|id| id.to_str().ok()) {
+    if let Some(id) = client_id(request.headers()).and_then(|id| id.to_str().ok()) {
         return id.to_owned();
     }
     let mut extensions = request.extensions_mut();
-    if let Some(Made(id)) = extensions.get() {
+    if let Some(GeneratedId(id)) = extensions.get() {
         return id.clone();
     }
     let id = format!("{:016x}", fastrand::u64(..));
-    extensions.insert(Made(id.clone()));
+    extensions.insert(GeneratedId(id.clone()));
     id
 }
 
-/// The id that a client chose, if it is visible ASCII of a sane length, and the only one.
-pub(crate) fn clients_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+/// Returns the id that a client chose, if it is the only one, visible ASCII and not too long.
+pub(crate) fn client_id(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut ids = headers.get_all(&REQUEST_ID);
     let id = ids.next()?;
-    let is_sane = (1..=MAX_ID_BYTES).contains(&id.len())
+    let is_valid = (1..=MAX_ID_BYTES).contains(&id.len())
         && id.as_bytes().iter().all(u8::is_ascii_graphic)
         && ids.next().is_none();
-    is_sane.then_some(id)
+    is_valid.then_some(id)
 }
 
 #[cfg(test)]
@@ -42,7 +42,7 @@ mod tests {
     use actix_web::test::TestRequest;
 
     #[test]
-    fn only_a_sane_id_is_taken() {
+    fn only_a_valid_id_is_accepted() {
         let longest = "x".repeat(MAX_ID_BYTES);
         for good in ["1", "a-b_c:d/e", "\"{}~!", &longest] {
             let request = TestRequest::default().insert_header((REQUEST_ID, good));
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_keeps_the_id_that_was_made_for_it() {
+    fn a_request_keeps_its_generated_id() {
         let request = TestRequest::default().to_http_request();
         let id = request_id(&request);
         assert_eq!(request_id(&request), id);

@@ -1,9 +1,9 @@
-//! An answer of unknown length, made a piece at a time on the threads that may wait for the disk.
+//! Answers of unknown length, made chunk by chunk on the threads that may wait for the disk.
 //!
-//! A piece is made once the client has taken the one before it: an answer that waits for its reader holds no thread,
-//! and no more memory than one piece, which is counted. Where there is no memory for a large piece, the answer waits.
+//! A chunk is made after the client has received the chunk before it: an answer that waits for its reader holds no thread,
+//! and no more memory than one chunk, which is counted. If no memory is left for a large chunk, the answer waits.
 //!
-//! What fails on the way cuts the stream off, so that nobody takes a part for the whole.
+//! An error cuts the stream off, so that a client sees that the answer is incomplete.
 
 use std::time::Duration;
 
@@ -16,49 +16,49 @@ use tokio::time::Instant;
 use crate::response::memory::{ResponseMemory, ResponseReservation};
 use crate::response::rendering::Rendering;
 
-/// A snapshot is held for so long at the most: it keeps the space of what is replaced meanwhile.
+/// The maximum time that an answer holds a snapshot, which keeps replaced values on disk.
 pub(crate) const SNAPSHOT_TIME: Duration = Duration::from_secs(3_600);
-/// The memory that an answer of this kind holds from its beginning to its end, for its next piece, in bytes.
-pub(crate) const PIECE_BYTES: usize = 256 << 10;
+/// The memory in bytes that a streamed answer holds from its beginning to its end, for its next chunk.
+pub(crate) const CHUNK_BYTES: usize = 256 << 10;
 
-/// What came next.
+/// The next step of a source.
 pub(crate) enum Chunk {
-    /// This, and more behind it.
+    /// A chunk that others follow.
     More(Rendering),
-    /// This was the last.
+    /// The last chunk.
     Last(Rendering),
-    /// Nothing yet: the next piece needs so much memory.
+    /// No chunk yet: the next one needs this memory in bytes.
     Needs(usize),
 }
 
-/// What such an answer is made of.
+/// A source of the chunks of an answer.
 pub(crate) trait Source: Send + 'static {
-    /// The next piece, for which so much memory is held; to be grown to what it needs. May wait for a disk.
-    fn piece(&mut self, held: &mut ResponseReservation) -> Result<Chunk>;
+    /// Makes the next chunk. The reservation must grow to the memory that it needs. May wait for a disk.
+    fn next_chunk(&mut self, held: &mut ResponseReservation) -> Result<Chunk>;
 }
 
-/// Where pieces are made.
+/// The threads that make chunks.
 pub(crate) enum Threads {
-    /// On those for work that takes long.
+    /// Threads for work that takes long.
     Long,
-    /// On those for work that mostly waits.
+    /// Threads for work that mostly waits.
     Waiting,
 }
 
-/// How far an answer is.
+/// The state of a streamed answer.
 struct Flow<S> {
     what: &'static str,
     until: Option<Instant>,
     registry: Registry,
     memory: ResponseMemory,
     threads: Threads,
-    /// None once the last piece was made.
+    /// None after the last chunk.
     source: Option<S>,
     rest: Rendering,
     held: Option<ResponseReservation>,
 }
 
-/// What a source gives until it says that there is no more. `what` names it in the log, should it end early.
+/// Returns the chunks of a source as a stream. `what` names the answer in the log if it ends early.
 pub(crate) fn chunks<S: Source>(
     (registry, memory): (&Registry, &ResponseMemory),
     (what, threads): (&'static str, Threads),
@@ -98,27 +98,27 @@ impl<S: Source> Flow<S> {
             }
             let mut held = match self.held.take() {
                 Some(held) => held,
-                None => self.memory.wait(PIECE_BYTES).await,
+                None => self.memory.wait(CHUNK_BYTES).await,
             };
-            // What was waited for is kept, else others that wait would take it, and so on in turn.
+            // Memory that this answer waited for is kept, because another waiting answer would take it.
             if !std::mem::take(&mut was_granted) {
-                held.shrink(PIECE_BYTES);
+                held.shrink(CHUNK_BYTES);
             }
             let work = move || {
-                let piece = source.piece(&mut held)?;
-                Ok((source, held, piece))
+                let chunk = source.next_chunk(&mut held)?;
+                Ok((source, held, chunk))
             };
-            let (source, held, piece) = match self.threads {
+            let (source, held, chunk) = match self.threads {
                 Threads::Long => self.registry.blocking(work).await?,
                 Threads::Waiting => self.registry.waiting(work).await?,
             };
-            match piece {
+            match chunk {
                 Chunk::Last(rest) => (self.rest, self.held) = (rest, Some(held)),
                 Chunk::More(rest) => {
                     (self.rest, self.held, self.source) = (rest, Some(held), Some(source));
                 }
                 Chunk::Needs(bytes) => {
-                    // Nothing is held while it waits, so that those that wait never wait for each other.
+                    // An answer holds nothing while it waits, so that answers never wait for each other.
                     drop(held);
                     self.held = Some(self.memory.wait(bytes).await);
                     was_granted = true;
@@ -143,24 +143,24 @@ mod tests {
     /// More than half of the memory.
     const LARGE: usize = 700 << 10;
     const PIECES: usize = 8;
-    /// How often a piece may be refused before it is clear that there is no end to it.
+    /// The number of refusals of a chunk after which the test fails.
     const MAX_REFUSALS: usize = 1_000;
 
-    /// A source of pieces that are too large for two of them at once.
+    /// A source of chunks of which two at once exceed the memory.
     struct Large {
         left: usize,
         refusals: Arc<AtomicUsize>,
     }
 
     impl Source for Large {
-        fn piece(&mut self, held: &mut ResponseReservation) -> Result<Chunk> {
+        fn next_chunk(&mut self, held: &mut ResponseReservation) -> Result<Chunk> {
             if held.grow(LARGE).is_err() {
                 let refusals = self.refusals.fetch_add(1, Ordering::SeqCst);
                 assert!(refusals < MAX_REFUSALS, "they refuse each other in turn");
                 return Ok(Chunk::Needs(LARGE));
             }
             self.left -= 1;
-            held.shrink(PIECE_BYTES);
+            held.shrink(CHUNK_BYTES);
             let text = Rendering::from(Bytes::from_static(b"piece"));
             Ok(match self.left {
                 0 => Chunk::Last(text),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_wait_for_memory_do_not_take_it_from_one_another_in_turn() {
+    fn answers_that_wait_for_memory_do_not_take_it_from_each_other() {
         let database = Database::open(Arc::new(MemoryEngine::new()), Default::default()).unwrap();
         let clock = Arc::new(SystemClock::new());
         let committer = Committer::start(database, Default::default(), clock).unwrap();
@@ -188,8 +188,8 @@ mod tests {
                     refusals: Arc::clone(&refusals),
                 }),
                 rest: Rendering::default(),
-                // So that none gets what it needs without waiting.
-                held: Some(memory.hold(PIECE_BYTES).unwrap()),
+                // So that each answer must wait for memory.
+                held: Some(memory.hold(CHUNK_BYTES).unwrap()),
             };
             async move {
                 let mut slices = 0;
@@ -202,7 +202,7 @@ mod tests {
         let slices =
             actix_web::rt::System::new().block_on(join_all([answer(), answer(), answer()]));
         assert_eq!(slices, [PIECES; 3]);
-        // Each piece is refused once at most.
+        // Each chunk is refused at most once.
         let refusals = refusals.load(Ordering::SeqCst);
         assert!(refusals <= 3 * PIECES, "{refusals}");
         committer.stop().unwrap();

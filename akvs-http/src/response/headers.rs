@@ -1,4 +1,4 @@
-//! Entries and outcomes as headers.
+//! Entries and outcomes of writes as responses with their header fields.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -31,13 +31,13 @@ const TEXT: HeaderValue = HeaderValue::from_static(problem::TEXT);
 const YES: HeaderValue = HeaderValue::from_static(header::TRUE);
 const NO: HeaderValue = HeaderValue::from_static(header::FALSE);
 const AKVS_EXISTED: HeaderName = HeaderName::from_static(header::EXISTED);
-/// In place of `AKVS-Existed`, to a token that may not read.
+/// Replaces `AKVS-Existed` in answers to a token without the right to read.
 const AKVS_WRITE_ONLY: HeaderName = HeaderName::from_static(header::WRITE_ONLY);
 
-/// What curl says of any body when it is not told what it is.
+/// The type that curl sends by default, whatever the body is.
 const CURL_DEFAULT: &str = "application/x-www-form-urlencoded";
 
-/// What a request says of its body.
+/// Returns the types of a request's body.
 pub(crate) fn representation(request: &HttpRequest) -> Result<Representation> {
     let field = |name: &HeaderName| -> Result<Option<FieldValue>> {
         let mut values = request.headers().get_all(name);
@@ -66,7 +66,7 @@ pub(crate) fn representation(request: &HttpRequest) -> Result<Representation> {
     })
 }
 
-/// The response that gives an entry, or a part of it.
+/// Returns the response with an entry, or a part of its value.
 pub(crate) fn entry(entry: Entry, part: Part) -> HttpResponse {
     let length = entry.value.len();
     let (response, range) = match part {
@@ -74,7 +74,7 @@ pub(crate) fn entry(entry: Entry, part: Part) -> HttpResponse {
         Part::Bytes(start, end) => {
             let mut part = entry.value.slice(start..end);
             if part.len() < length / 2 {
-                // Else a small part would keep all of a large value for as long as it is sent.
+                // A copy of a small part, which would keep all of a large value in memory while it is sent.
                 part = Bytes::copy_from_slice(&part);
             }
             let part = HttpResponse::PartialContent().body(part);
@@ -85,13 +85,13 @@ pub(crate) fn entry(entry: Entry, part: Part) -> HttpResponse {
     describe(response, entry, range)
 }
 
-/// The response that gives the head of an entry whose value has so many bytes and was not read.
+/// Returns the response to `HEAD` of an entry whose value has this many bytes and was not read.
 pub(crate) fn head(entry: Entry, bytes: usize) -> HttpResponse {
     let response = HttpResponse::Ok().body(HeadBody(bytes as u64));
     describe(response, entry, None)
 }
 
-/// The body of an answer to HEAD, of so many bytes, none of which are there.
+/// The body of an answer to `HEAD`: it has a length, but no bytes.
 struct HeadBody(u64);
 
 impl MessageBody for HeadBody {
@@ -109,7 +109,7 @@ impl MessageBody for HeadBody {
     }
 }
 
-/// Says what a response gives of an entry.
+/// Adds the header fields of an entry to a response.
 fn describe(mut response: HttpResponse, entry: Entry, range: Option<String>) -> HttpResponse {
     let headers = response.headers_mut();
     let Representation {
@@ -135,9 +135,9 @@ fn describe(mut response: HttpResponse, entry: Entry, range: Option<String>) -> 
     response
 }
 
-/// The response to a reader that has the entry already.
+/// Returns the response to a reader that has the entry already.
 pub(crate) fn unchanged(entry: &Entry) -> HttpResponse {
-    // Neither does it have a body, nor one of no bytes: nothing is said of its length (RFC 9110, section 15.4.5).
+    // A 304 has no body, and no `Content-Length` of 0 (RFC 9110, sections 8.6 and 15.4.5).
     let mut response =
         HttpResponse::with_body(StatusCode::NOT_MODIFIED, body::None::new()).map_into_boxed_body();
     let headers = response.headers_mut();
@@ -147,7 +147,7 @@ pub(crate) fn unchanged(entry: &Entry) -> HttpResponse {
     response
 }
 
-/// The response to a reader that wants none of the bytes that there are.
+/// Returns the response to a reader whose range has no byte of the value.
 pub(crate) fn outside(entry: &Entry, length: usize) -> HttpResponse {
     let text = format!("the range is not within the {length} bytes of the value");
     let error = Error::new(Code::RangeNotSatisfiable, text).with("length", length);
@@ -159,7 +159,7 @@ pub(crate) fn outside(entry: &Entry, length: usize) -> HttpResponse {
     response
 }
 
-/// The response to a change, with the text that the contract has for it.
+/// Returns the response to a write, with its text of the contract.
 pub(crate) fn outcome(
     mut response: HttpResponseBuilder,
     text: impl Into<Bytes>,
@@ -179,16 +179,16 @@ pub(crate) fn outcome(
     response
 }
 
-/// The same for a token that may not read: nothing of what was there before, and the deadline only where the write
-/// itself said it.
+/// Returns the response to a write with a token without the right to read: without `AKVS-Existed`, and with the deadline
+/// only if the write itself had it.
 pub(crate) fn write_only_outcome(
     response: HttpResponseBuilder,
     text: &'static str,
-    mut done: Outcome,
+    mut result: Outcome,
     has_own_deadline: bool,
 ) -> HttpResponse {
-    done.entry = done.entry.filter(|_| has_own_deadline);
-    let mut response = outcome(response, text, &done);
+    result.entry = result.entry.filter(|_| has_own_deadline);
+    let mut response = outcome(response, text, &result);
     let headers = response.headers_mut();
     headers.remove(AKVS_EXISTED);
     headers.insert(AKVS_WRITE_ONLY, YES);
@@ -202,7 +202,7 @@ fn last_modified(headers: &mut HeaderMap, modified: Timestamp) {
     }
 }
 
-/// A date and time in milliseconds (RFC 3339).
+/// Formats a time with milliseconds (RFC 3339).
 pub(crate) fn date_time(time: Timestamp) -> String {
     let time = UNIX_EPOCH + Duration::from_millis(time.min(Timestamp::LAST).as_millis());
     humantime::format_rfc3339_millis(time).to_string()
@@ -216,11 +216,11 @@ fn expires(headers: &mut HeaderMap, deadline: Option<Timestamp>) {
 }
 
 fn field(text: &FieldValue) -> HeaderValue {
-    // Its rules are stricter than a header's.
+    // The rules of a field value are stricter than those of a header.
     HeaderValue::from_bytes(text.as_bytes()).unwrap_or(OCTET_STREAM)
 }
 
-/// Says which revision an answer speaks of.
+/// Adds the `ETag` of a revision.
 pub(crate) fn etag(headers: &mut HeaderMap, revision: Revision) {
     // Twenty digits and two quotes, on the stack.
     let mut text = [0_u8; 22];

@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_told_as_it_is() {
+    fn text_is_rendered_as_text() {
         let (key, mut entry) = (Key::new("a\"b").unwrap(), stored(b"h\ni"));
         entry.deadline = Some(Timestamp::from_millis(1_000_000_000_124));
         entry.representation.content_type = Some(FieldValue::new("text/plain").unwrap());
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_told_in_base64() {
+    fn other_bytes_are_rendered_as_base64() {
         let (key, entry) = (Key::new(&b"\xff"[..]).unwrap(), stored(b"\xfe\xff"));
         let item = serde_json::to_value(super::entry(&key, &entry, 2, true)).unwrap();
         let expected = json!({"key64": "_w", "revision": 7, "size": 2, "content_type": "application/octet-stream",
@@ -84,11 +84,11 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_not_there_is_not_told_as_an_empty_one() {
+    fn a_missing_value_is_not_rendered_as_an_empty_value() {
         let (key, entry) = (Key::new("k").unwrap(), stored(b""));
-        for (size, wanted, told) in [(0, true, true), (0, false, false), (5_000, true, false)] {
+        for (size, wanted, rendered) in [(0, true, true), (0, false, false), (5_000, true, false)] {
             let item = serde_json::to_value(super::entry(&key, &entry, size, wanted)).unwrap();
-            assert_eq!(item.get("value").is_some(), told, "{size} {wanted}");
+            assert_eq!(item.get("value").is_some(), rendered, "{size} {wanted}");
         }
     }
 }

@@ -1,13 +1,13 @@
-//! The memory of all answers that are under way.
+//! The memory of all answers that are being sent.
 //!
-//! It counts what an answer holds until its client has taken it: the text that was made for it, the values that it
-//! refers to, and what is on its way to the socket. A value that several answers share counts once. Small answers are
-//! bounded well enough by the number of connections, and cost nothing here.
+//! It counts what an answer holds until its client has received it: its text, the values that it refers to, and the slice
+//! that is being sent. A value that several answers share counts once. Small answers are not counted, because the limit of
+//! connections bounds them.
 //!
-//! A part of it is set aside for what compresses answers, which is held from the beginning of an answer to its end, also
-//! while that waits for other memory: otherwise answers that wait for each other would never end.
+//! A part of the memory is for encoders, which an answer holds from its beginning to its end, even while it waits for other
+//! memory: in one pool, answers could wait for each other without end.
 //!
-//! Invariant: what is held is at most the limit, or is one answer that is larger than that and alone.
+//! Invariant: the memory held is at most the limit, or that of a single answer which is larger than the limit.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -16,14 +16,14 @@ use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Answers go out in slices of this size, so that none is ever copied as a whole, in bytes.
+/// The size in bytes of the slices of an answer: no answer is copied as a whole.
 pub(crate) const SLICE_BYTES: usize = 32 << 10;
-/// Answers up to this size are not counted, in bytes.
+/// The size in bytes up to which answers are not counted.
 pub(crate) const SMALL_BYTES: usize = SLICE_BYTES;
 
-/// So large a part of the memory is for encoders.
+/// The memory divided by the part of it that is for encoders.
 const ENCODERS_DIVISOR: usize = 8;
-/// What is counted, in bytes.
+/// The unit of counting, in bytes.
 const UNIT_BYTES: usize = 1 << 10;
 
 /// The memory of all answers; cheap to clone.
@@ -32,39 +32,39 @@ pub(crate) struct ResponseMemory(Arc<Inner>);
 
 struct Inner {
     room: Arc<Semaphore>,
-    /// All of it, in units.
+    /// The size of `room`, in units.
     units: u32,
     encoders: Arc<Semaphore>,
-    /// All of that, in units.
+    /// The size of `encoders`, in units.
     encoder_units: u32,
     limit: usize,
-    values: Mutex<HashMap<Place, Weak<Value>>>,
+    values: Mutex<HashMap<ValueId, Weak<Value>>>,
 }
 
-/// Where bytes are, and how many: the same place is the same value for as long as it is held.
-type Place = (usize, usize);
+/// The address and the length of bytes, which identify a value while it is held.
+type ValueId = (usize, usize);
 
-/// A part of the memory, given back when dropped.
+/// A part of the memory, released when dropped.
 pub(crate) struct ResponseReservation {
     memory: ResponseMemory,
-    authorization: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
-/// The memory of an encoder, given back when dropped.
+/// The memory of an encoder, released when dropped.
 pub(crate) struct EncoderMemory(#[expect(dead_code, reason = "held")] Option<OwnedSemaphorePermit>);
 
 /// A value that answers share.
 struct Value {
-    // It keeps its place as long as it is counted.
+    // Keeps the bytes at their address while they are counted.
     bytes: Bytes,
     memory: ResponseMemory,
     _held: ResponseReservation,
 }
 
-/// What an answer holds that gives a value.
+/// The memory of an answer with a value.
 pub(crate) struct Shared {
     _value: Arc<Value>,
-    /// What is on its way to the socket; counted with the value for the first.
+    /// The slice that is being sent; the first answer with a value counts it with the value.
     _slice: Option<ResponseReservation>,
 }
 
@@ -87,15 +87,15 @@ impl ResponseMemory {
         }))
     }
 
-    /// A part of it, if there is so much left; else the error `overloaded`.
+    /// Reserves memory, or returns the error `overloaded` if too little is left.
     pub(crate) fn hold(&self, bytes: usize) -> Result<ResponseReservation> {
-        let mut held = self.nothing();
+        let mut held = self.empty();
         held.grow(bytes)?;
         Ok(held)
     }
 
-    /// The memory of an encoder, if there is so much left; else the error `overloaded`. One that needs more than there
-    /// is for all of them may be alone.
+    /// Reserves the memory of an encoder, or returns the error `overloaded` if too little is left. An encoder that needs
+    /// more than the whole part for encoders takes all of it.
     pub(crate) fn hold_encoder(&self, bytes: usize) -> Result<EncoderMemory> {
         if bytes == 0 {
             return Ok(EncoderMemory(None));
@@ -116,26 +116,26 @@ impl ResponseMemory {
         self.refusal(text, limit)
     }
 
-    /// A part of it, once there is so much left. Those that wait are served in order.
+    /// Waits until this much memory is left, and reserves it. Waiting answers are served in order.
     pub(crate) async fn wait(&self, bytes: usize) -> ResponseReservation {
         let room = Arc::clone(&self.0.room);
-        let authorization = room.acquire_many_owned(self.units(bytes)).await;
+        let permit = room.acquire_many_owned(self.units(bytes)).await;
         ResponseReservation {
             memory: self.clone(),
-            // It is never closed.
-            authorization: authorization.ok(),
+            // The semaphore is never closed.
+            permit: permit.ok(),
         }
     }
 
-    /// What an answer holds that gives these bytes, which others may give too; of what was reserved for it, if anything
-    /// was.
+    /// Returns the memory of an answer with these bytes, which other answers may share. Uses what was reserved for them, if
+    /// anything was.
     pub(crate) fn share(
         &self,
         bytes: &Bytes,
         reserved: Option<ResponseReservation>,
     ) -> Result<Shared> {
-        let place = (bytes.as_ptr() as usize, bytes.len());
-        let known = self.values().get(&place).and_then(Weak::upgrade);
+        let id = (bytes.as_ptr() as usize, bytes.len());
+        let known = self.values().get(&id).and_then(Weak::upgrade);
         if let Some(value) = known {
             drop(reserved);
             return Ok(Shared {
@@ -143,7 +143,7 @@ impl ResponseMemory {
                 _slice: Some(self.hold(SLICE_BYTES)?),
             });
         }
-        let mut held = reserved.unwrap_or_else(|| self.nothing());
+        let mut held = reserved.unwrap_or_else(|| self.empty());
         held.grow(bytes.len() + SLICE_BYTES)?;
         held.shrink(bytes.len() + SLICE_BYTES);
         let value = Arc::new(Value {
@@ -151,21 +151,21 @@ impl ResponseMemory {
             memory: self.clone(),
             _held: held,
         });
-        self.values().insert(place, Arc::downgrade(&value));
+        self.values().insert(id, Arc::downgrade(&value));
         Ok(Shared {
             _value: value,
             _slice: None,
         })
     }
 
-    fn nothing(&self) -> ResponseReservation {
+    fn empty(&self) -> ResponseReservation {
         ResponseReservation {
             memory: self.clone(),
-            authorization: None,
+            permit: None,
         }
     }
 
-    /// What is more than all of it counts as all of it, so that it can be sent alone.
+    /// Returns bytes in units. More than the limit counts as the limit, so that such an answer can be sent alone.
     fn units(&self, bytes: usize) -> u32 {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
         units.min(self.0.units)
@@ -187,15 +187,15 @@ impl ResponseMemory {
             .with("retry_after_s", 1)
     }
 
-    fn values(&self) -> MutexGuard<'_, HashMap<Place, Weak<Value>>> {
+    fn values(&self) -> MutexGuard<'_, HashMap<ValueId, Weak<Value>>> {
         self.0.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ResponseReservation {
-    /// Grows to so many bytes, if there are so many left; else it stays as it is, with the error `overloaded`.
+    /// Grows to this many bytes. If too little is left, it stays unchanged and the error is `overloaded`.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<()> {
-        let has = self.authorization.as_ref().map_or(0, units_of);
+        let has = self.permit.as_ref().map_or(0, units_in);
         let Some(more) = self
             .memory
             .units(bytes)
@@ -207,38 +207,38 @@ impl ResponseReservation {
         let room = Arc::clone(&self.memory.0.room);
         let more = room.try_acquire_many_owned(more);
         let more = more.map_err(|_| self.memory.overloaded())?;
-        match &mut self.authorization {
-            Some(authorization) => authorization.merge(more),
-            None => self.authorization = Some(more),
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            None => self.permit = Some(more),
         }
         Ok(())
     }
 
-    /// Shrinks to so many bytes.
+    /// Shrinks to this many bytes.
     pub(crate) fn shrink(&mut self, bytes: usize) {
         let units = self.memory.units(bytes);
-        if let Some(authorization) = &mut self.authorization
-            && let Some(less) = units_of(authorization).checked_sub(units)
+        if let Some(permit) = &mut self.permit
+            && let Some(less) = units_in(permit).checked_sub(units)
         {
-            drop(authorization.split(less as usize));
+            drop(permit.split(less as usize));
         }
     }
 }
 
-fn units_of(authorization: &OwnedSemaphorePermit) -> u32 {
-    u32::try_from(authorization.num_permits()).unwrap_or(u32::MAX)
+fn units_in(permit: &OwnedSemaphorePermit) -> u32 {
+    u32::try_from(permit.num_permits()).unwrap_or(u32::MAX)
 }
 
 impl Drop for Value {
     fn drop(&mut self) {
-        let place = (self.bytes.as_ptr() as usize, self.bytes.len());
+        let id = (self.bytes.as_ptr() as usize, self.bytes.len());
         let mut values = self.memory.values();
-        // Another may have taken its place in the table meanwhile.
+        // A later value may have replaced this one in the table.
         if values
-            .get(&place)
+            .get(&id)
             .is_some_and(|value| value.strong_count() == 0)
         {
-            values.remove(&place);
+            values.remove(&id);
         }
     }
 }
@@ -256,12 +256,12 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_held_than_the_limit() {
+    fn the_memory_held_is_bounded() {
         let memory = with_room(1 << 20);
         let mut first = memory.hold(600 << 10).unwrap();
         let refused = memory.hold(600 << 10).map(drop).unwrap_err();
         assert_eq!(refused.code(), Code::Overloaded);
-        // Alone it may take all of it, and more.
+        // A single answer may exceed the limit.
         first.grow(2 << 20).unwrap();
         assert_eq!(left(&memory), 0);
         first.shrink(100 << 10);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_counts_once_however_many_share_it() {
+    fn a_shared_value_counts_once() {
         let memory = with_room(1 << 20);
         let value = Bytes::from(vec![0; 512 << 10]);
         let readers: Vec<Shared> = (0..16)
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_wait_are_served_in_order() {
+    fn waiting_answers_are_served_in_order() {
         use std::future::Future;
         use std::pin::pin;
         use std::task::{Context, Waker};

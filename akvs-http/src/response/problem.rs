@@ -1,4 +1,4 @@
-//! Errors as HTTP: the one table from code to status, and the problem documents (RFC 9457).
+//! Errors as HTTP: the table from code to status, and the problem documents (RFC 9457).
 
 use actix_web::http::header::{
     ALLOW, AUTHORIZATION, ETAG, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VARY,
@@ -6,7 +6,7 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
-use akvs_api::problem::{MISSING, RETRY_AFTER_S, REVISION};
+use akvs_api::problem::{MISSING, RETRY_AFTER_S, REVISION, title};
 use akvs_api::{Problem, header};
 use akvs_core::{Code, Error};
 use serde_json::Value;
@@ -18,37 +18,33 @@ use crate::request::request_id::request_id;
 
 const AKVS_MISSING: HeaderName = HeaderName::from_static(header::MISSING);
 
-/// The status and the title of a code: the table of the contract.
-pub(crate) fn status(code: Code) -> (StatusCode, &'static str) {
+/// Returns the status of a code: the table of the contract.
+pub(crate) fn status(code: Code) -> StatusCode {
     match code {
-        Code::InvalidKey => (StatusCode::BAD_REQUEST, "Invalid key"),
-        Code::InvalidNamespace => (StatusCode::BAD_REQUEST, "Invalid namespace"),
-        Code::InvalidRequest => (StatusCode::BAD_REQUEST, "Invalid request"),
-        Code::ConfirmationRequired => (StatusCode::BAD_REQUEST, "Confirmation required"),
-        Code::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
-        Code::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
-        Code::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
-        Code::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
-        Code::Conflict => (StatusCode::CONFLICT, "Conflict"),
-        Code::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "Precondition failed"),
-        Code::HistoryGone => (StatusCode::GONE, "History gone"),
-        Code::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Too large"),
-        Code::RangeNotSatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, "Range not satisfiable"),
-        Code::MisdirectedRequest => (StatusCode::MISDIRECTED_REQUEST, "Misdirected request"),
-        Code::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "Overloaded"),
-        Code::Closing => (StatusCode::SERVICE_UNAVAILABLE, "Closing"),
-        Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Unavailable"),
-        Code::OutcomeUnknown => (StatusCode::GATEWAY_TIMEOUT, "Outcome unknown"),
-        Code::QuotaExceeded => (StatusCode::INSUFFICIENT_STORAGE, "Quota exceeded"),
-        Code::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, "Storage full"),
-        Code::Storage => (StatusCode::INTERNAL_SERVER_ERROR, "Storage failed"),
-        Code::Corrupted => (StatusCode::INTERNAL_SERVER_ERROR, "Stored data damaged"),
+        Code::InvalidKey
+        | Code::InvalidNamespace
+        | Code::InvalidRequest
+        | Code::ConfirmationRequired => StatusCode::BAD_REQUEST,
+        Code::Unauthorized => StatusCode::UNAUTHORIZED,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::Conflict => StatusCode::CONFLICT,
+        Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Code::HistoryGone => StatusCode::GONE,
+        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
+        Code::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
+        Code::Overloaded | Code::Closing | Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::OutcomeUnknown => StatusCode::GATEWAY_TIMEOUT,
+        Code::QuotaExceeded | Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+        Code::Storage | Code::Corrupted => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
-/// The response to an error: a problem document, or the original's text where the contract has one.
+/// Returns the response to an error: a problem document, or the plain text of a 404 or 405.
 pub(crate) fn respond(request: &HttpRequest, error: &Error) -> HttpResponse {
-    let (status, title) = status(error.code());
+    let status = status(error.code());
     if matches!(
         error.code(),
         Code::Storage | Code::Corrupted | Code::OutcomeUnknown
@@ -79,38 +75,38 @@ pub(crate) fn respond(request: &HttpRequest, error: &Error) -> HttpResponse {
         let missing = error.context().get(MISSING).and_then(Value::as_str);
         response.insert_header((AKVS_MISSING, missing.unwrap_or(header::MISSING_KEY)));
     }
-    // The original's two texts; a client that asks for JSON gets the document.
+    // Two errors are plain text, except to clients that list JSON.
     if matches!(error.code(), Code::NotFound | Code::MethodNotAllowed) {
         response.insert_header((VARY, "accept"));
         if !negotiate::lists_json(request) {
-            return response.content_type(TEXT).body(title);
+            return response.content_type(TEXT).body(title(error.code()));
         }
     }
     response.content_type(PROBLEM_JSON).body(document(error))
 }
 
-/// What is said to who presented no token, or one that is not good (RFC 6750, section 3).
+/// Returns the challenge to a request with an invalid token, or without a token (RFC 6750, section 3).
 pub(crate) fn challenge(headers: &HeaderMap) -> &'static str {
-    match headers.contains_key(AUTHORIZATION) {
-        true => "Bearer realm=\"akvs\", error=\"invalid_token\"",
-        false => "Bearer realm=\"akvs\"",
+    if headers.contains_key(AUTHORIZATION) {
+        "Bearer realm=\"akvs\", error=\"invalid_token\""
+    } else {
+        "Bearer realm=\"akvs\""
     }
 }
 
-/// The problem document of an error (RFC 9457, section 3).
+/// Returns the problem document of an error (RFC 9457, section 3).
 pub(crate) fn document(error: &Error) -> String {
-    let (status, title) = status(error.code());
-    document_with(error, status, title)
+    document_with_status(error, status(error.code()))
 }
 
-/// The same, of an answer whose status is not ours to choose.
-pub(crate) fn document_with(error: &Error, status: StatusCode, title: &str) -> String {
-    let document = Problem::new(error, status.as_u16(), title);
-    // A document of texts and JSON values can always be written.
+/// Returns the problem document of an error that has another status than its code, such as a head that is too large.
+pub(crate) fn document_with_status(error: &Error, status: StatusCode) -> String {
+    let document = Problem::new(error, status.as_u16());
+    // The derived serializer of a document does not fail.
     serde_json::to_string(&document).unwrap_or_default()
 }
 
-/// The response to a method that a path has no answer of its own to: which ones it has, or that this is none of them.
+/// Returns the response to a method that the path does not have: the list of methods to `OPTIONS`, else 405.
 pub(crate) fn method_not_allowed(request: &HttpRequest, allow: &'static str) -> HttpResponse {
     if *request.method() == Method::OPTIONS {
         return HttpResponse::NoContent()
@@ -118,7 +114,7 @@ pub(crate) fn method_not_allowed(request: &HttpRequest, allow: &'static str) -> 
             .finish();
     }
     let message = format!(
-        "{} is not allowed here; allowed are {allow}",
+        "unsupported method {}: expected one of {allow}",
         request.method()
     );
     let mut response = respond(request, &Error::new(Code::MethodNotAllowed, message));
@@ -138,12 +134,12 @@ mod tests {
     #[test]
     fn every_code_has_an_error_status_and_a_title() {
         for code in Code::ALL {
-            let (status, title) = status(code);
+            let status = status(code);
             assert!(
                 status.is_client_error() || status.is_server_error(),
                 "{code}"
             );
-            assert!(!title.is_empty(), "{code}");
+            assert!(!title(code).is_empty(), "{code}");
         }
     }
 
@@ -164,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_original_texts_have_no_newline() {
+    fn the_plain_texts_have_no_newline() {
         let response = respond(
             &TestRequest::default().to_http_request(),
             &Error::not_found(),

@@ -1,7 +1,7 @@
-//! JSON text that is written out as it is sent: large values stay as they are stored, shared with all others that read
-//! them, and are rendered a slice at a time.
+//! JSON text that is rendered while it is sent: large values stay as they are stored, shared with all their readers, and
+//! are rendered slice by slice.
 //!
-//! Invariant: its length is known before the first byte of it is made.
+//! Invariant: the length is known before the first byte is rendered.
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -17,14 +17,14 @@ use crate::response::memory::{ResponseReservation, SLICE_BYTES};
 
 /// Values up to this size are copied into the text at once.
 const INLINE_BYTES: usize = 8 << 10;
-/// So much of a value is rendered at once: a multiple of three, as base64 wants it.
+/// The bytes of a value that are rendered at once: a multiple of three, because base64 encodes three at a time.
 const STEP_BYTES: usize = 6 << 10;
 
 /// JSON text, as a list of parts.
 #[derive(Default)]
 pub(crate) struct Rendering {
     parts: VecDeque<Part>,
-    /// What follows the last part.
+    /// The text after the last part.
     text: Vec<u8>,
     length: u64,
     text_bytes: usize,
@@ -35,29 +35,29 @@ pub(crate) struct Rendering {
 #[derive(Clone)]
 enum Part {
     Text(Bytes),
-    /// What is left of a value, which is told in this form.
+    /// The rest of a value in this form.
     Value(Bytes, ValueForm),
 }
 
 impl Rendering {
-    /// How long it is, in bytes.
+    /// Returns the length in bytes.
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
-    /// The memory that it holds, in bytes; a value counts once.
+    /// Returns the memory that the rendering holds, in bytes; a value counts once.
     pub(crate) fn held_bytes(&self) -> usize {
         self.text_bytes + self.value_bytes
     }
 
-    /// Adds text that is JSON already.
+    /// Appends text that is JSON.
     pub(crate) fn push(&mut self, text: &[u8]) {
         self.text.extend_from_slice(text);
         self.length += text.len() as u64;
         self.text_bytes += text.len();
     }
 
-    /// Adds an entry, whose value has so many bytes and is told in this form, if it is.
+    /// Appends an entry whose value has this many bytes, with the value if it has a form.
     pub(crate) fn item(&mut self, key: &Key, entry: &Entry, size: u64, value: Option<ValueForm>) {
         let is_large = entry.value.len() > INLINE_BYTES;
         let inline = value.is_some() && !is_large;
@@ -69,15 +69,14 @@ impl Rendering {
         // The value is the last member.
         self.text.pop();
         (self.length, self.text_bytes) = (self.length - 1, self.text_bytes - 1);
-        self.push(match form {
-            ValueForm::Text(_) => &b",\"value\":\""[..],
-            ValueForm::Base64(_) => b",\"value64\":\"",
-        });
+        self.push(b",\"");
+        self.push(form.member().as_bytes());
+        self.push(b"\":\"");
         self.value(&entry.value, form);
         self.push(b"\"}");
     }
 
-    /// Adds what another one is, which may be added several times.
+    /// Appends another rendering, which may be appended several times.
     pub(crate) fn append(&mut self, other: &Rendering) {
         for part in &other.parts {
             match part {
@@ -90,7 +89,7 @@ impl Rendering {
 
     fn json(&mut self, value: &impl Serialize) {
         let before = self.text.len();
-        // Neither can a vector refuse bytes, nor does an item refuse to be told.
+        // Neither a vector nor the derived serializer of an item fails.
         let _ = serde_json::to_writer(&mut self.text, value);
         let added = self.text.len() - before;
         self.length += added as u64;
@@ -109,7 +108,7 @@ impl Rendering {
         }
     }
 
-    /// The next slice of it; none at the end.
+    /// Renders the next slice; none at the end.
     pub(crate) fn next(&mut self) -> Option<Bytes> {
         let mut slice = BytesMut::new();
         while slice.len() < SLICE_BYTES {
@@ -122,15 +121,15 @@ impl Rendering {
                 continue;
             };
             let rest = match part {
-                // Alone it is not copied.
+                // A slice of a single text is not copied.
                 Part::Text(text) if slice.is_empty() => {
                     let text = text.split_to(text.len().min(SLICE_BYTES));
                     self.drop_empty();
                     return Some(text);
                 }
                 Part::Text(text) => {
-                    let most = text.len().min(SLICE_BYTES - slice.len());
-                    slice.extend_from_slice(&text.split_to(most));
+                    let count = text.len().min(SLICE_BYTES - slice.len());
+                    slice.extend_from_slice(&text.split_to(count));
                     text
                 }
                 Part::Value(value, ValueForm::Text(_)) => {
@@ -158,7 +157,7 @@ impl Rendering {
         }
     }
 
-    /// All of it at once.
+    /// Renders all of it.
     pub(crate) fn into_vec(mut self) -> Vec<u8> {
         let length = usize::try_from(self.length).unwrap_or_default();
         let mut all = Vec::with_capacity(length);
@@ -191,7 +190,7 @@ impl From<Bytes> for Rendering {
     }
 }
 
-/// How much of UTF-8 is rendered at once, in bytes: whole characters.
+/// Returns the bytes of UTF-8 that are rendered at once: whole characters.
 fn boundary(value: &[u8]) -> usize {
     if value.len() <= STEP_BYTES {
         return value.len();
@@ -201,9 +200,9 @@ fn boundary(value: &[u8]) -> usize {
     ends.find(|at| !is_within(at)).unwrap_or(STEP_BYTES)
 }
 
-/// Writes text as the inside of a JSON string.
+/// Appends text as the inside of a JSON string.
 fn escape(text: &[u8], out: &mut BytesMut) {
-    // It was found to be UTF-8 before.
+    // The form of the value shows that it is UTF-8.
     let text = std::str::from_utf8(text).unwrap_or_default();
     let quoted = serde_json::to_vec(text).unwrap_or_default();
     if let Some((_, inner)) = quoted.split_first()
@@ -213,17 +212,17 @@ fn escape(text: &[u8], out: &mut BytesMut) {
     }
 }
 
-/// A JSON document around a list of items, of which only the list is missing: what comes before, and what follows.
+/// Returns the JSON before and after the items of a document.
 pub(crate) fn around_items(document: &impl Serialize) -> (Vec<u8>, Vec<u8>) {
     const EMPTY: &[u8] = b"\"items\":[]";
     let mut text = serde_json::to_vec(document).unwrap_or_default();
-    // No text within the document has quotes that are not escaped.
+    // JSON escapes the quotes within texts, so that only the member matches.
     let found = memchr::memmem::find(&text, EMPTY);
     let rest = text.split_off(found.map_or(text.len(), |at| at + EMPTY.len() - 1));
     (text, rest)
 }
 
-/// A rendering as the body of an answer, with the memory that is counted for it.
+/// A rendering as the body of an answer, with its reserved memory.
 pub(crate) struct RenderedBody {
     length: u64,
     rendering: Rendering,
@@ -305,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_given_out_in_slices() {
+    fn it_is_rendered_in_slices() {
         for value in [
             vec![b'"'; 1 << 20],
             vec![0xff; 1 << 20],
@@ -323,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_several_times_is_held_once() {
+    fn a_repeated_value_is_held_once() {
         let entry = entry(vec![1; 1 << 20]);
         let once = rendered(&entry);
         let mut all = Rendering::default();

@@ -1,7 +1,7 @@
 //! A watch as server-sent events (WHATWG HTML, section 9.2): `id` is the revision, `data` an item.
 //!
-//! Only the last change of a revision carries its id, and no entry of the state does: a client that was cut off comes
-//! back with the id that it saw last, and nothing may lie behind that which it has not seen.
+//! Only the last change of a revision has an id, and no entry of the state has one: a client that reconnects sends the last
+//! id that it received, and must have received all events up to it.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -25,15 +25,15 @@ use crate::response::item;
 use crate::response::memory::ResponseMemory;
 use crate::response::rendering::Rendering;
 
-/// Small events go out together up to this size, and large ones in parts of it, in bytes.
+/// The maximum bytes of a chunk: small events are sent together up to it, and large ones in parts of it.
 const CHUNK_BYTES: usize = 32 << 10;
-/// Events up to this size are copied to go out together.
+/// The size in bytes up to which events are copied to be sent together.
 const SMALL_BYTES: usize = 4 << 10;
 
-/// A text that is being made.
+/// The text of a large event that is being loaded.
 type Loading = Pin<Box<dyn Future<Output = Result<(Bytes, Arc<RenderCell>)>>>>;
 
-/// The body of a response that tells what changes.
+/// The body of a watch.
 pub(crate) struct Events<H> {
     watch: Watch,
     values: bool,
@@ -42,19 +42,19 @@ pub(crate) struct Events<H> {
     holds: H,
     registry: Registry,
     memory: ResponseMemory,
-    /// What goes out before anything else.
+    /// Texts that are sent first.
     rest: VecDeque<Bytes>,
-    /// A large event that goes out after it.
+    /// A large event that is sent after `rest`.
     loading: Option<Loading>,
-    /// Kept while it goes out, so that others share it.
+    /// A large event that is being sent, kept so that other watchers share it.
     large: Option<Arc<RenderCell>>,
-    /// Whether the state was told; before that there is no revision to say.
+    /// Whether the state was sent; until then no revision can be reported.
     is_synced: bool,
-    ended: bool,
+    has_ended: bool,
 }
 
 impl<H: FnMut() -> bool> Events<H> {
-    /// What a watch tells, until that does not hold any more.
+    /// Returns the events of a watch, while `holds` returns true.
     pub(crate) fn new(
         watch: Watch,
         start: Start,
@@ -80,41 +80,40 @@ impl<H: FnMut() -> bool> Events<H> {
             loading: None,
             large: None,
             is_synced: start != Start::State,
-            ended: false,
+            has_ended: false,
         }
     }
 
-    /// Gathers what there is to say, about a chunk of it; whether there is anything.
+    /// Collects about a chunk of events; returns whether there are any.
     fn gather(&mut self, context: &mut Context<'_>) -> bool {
         let mut bytes = 0;
         let mut small = BytesMut::new();
         while bytes < CHUNK_BYTES && self.loading.is_none() {
-            let said = match Pin::new(&mut self.watch).poll_next(context) {
-                Poll::Ready(Some(Ok(step))) => match self.load(&step) {
+            let text = match Pin::new(&mut self.watch).poll_next(context) {
+                Poll::Ready(Some(Ok(event))) => match self.load(&event) {
                     Some(loading) => {
                         self.loading = Some(loading);
                         break;
                     }
-                    None => self.render(step),
+                    None => self.render(event),
                 },
                 Poll::Ready(Some(Err(error))) => {
                     log::error!("a watch ends: {error}");
                     self.render(WatchEvent::Reset(self.watch.position()))
                 }
                 Poll::Ready(None) => {
-                    self.ended = true;
+                    self.has_ended = true;
                     break;
                 }
                 Poll::Pending => break,
             };
-            bytes += said.len();
-            // What is not small is shared with all others who watch, and not copied.
-            match said.len() {
-                0..=SMALL_BYTES => small.extend_from_slice(&said),
-                _ => {
-                    self.push(small.split().freeze());
-                    self.push(said);
-                }
+            bytes += text.len();
+            // A larger text is shared with all watchers and not copied.
+            if text.len() <= SMALL_BYTES {
+                small.extend_from_slice(&text);
+            } else {
+                self.push(small.split().freeze());
+                self.push(text);
             }
         }
         self.push(small.freeze());
@@ -127,9 +126,9 @@ impl<H: FnMut() -> bool> Events<H> {
         }
     }
 
-    /// Has the text made of an event whose value is too large to be held ready; none where it is not such a one.
-    fn load(&self, step: &WatchEvent) -> Option<Loading> {
-        let (shared, with_id): (&Arc<SharedEvent>, bool) = match step {
+    /// Starts to load an event whose value is too large to be kept in memory; none for any other event.
+    fn load(&self, event: &WatchEvent) -> Option<Loading> {
+        let (shared, with_id): (&Arc<SharedEvent>, bool) = match event {
             WatchEvent::Entry(shared) => (shared, false),
             WatchEvent::Change {
                 change: shared,
@@ -140,12 +139,13 @@ impl<H: FnMut() -> bool> Events<H> {
         if !self.values || !shared.lacks_value() {
             return None;
         }
-        // Where it is the last one only for this reader, who does not want the others, it is not shared.
+        // An event that is the last of its revision only for this watcher's filter has a text of its own.
         let is_shared =
-            matches!(step, WatchEvent::Change { .. }) && with_id == shared.event().is_last;
-        let large = match is_shared {
-            true => shared.render_cell(),
-            false => Arc::default(),
+            matches!(event, WatchEvent::Change { .. }) && with_id == shared.event().is_last;
+        let large = if is_shared {
+            shared.render_cell()
+        } else {
+            Arc::default()
         };
         let loader = self.watch.loader(shared);
         let (registry, memory) = (self.registry.clone(), self.memory.clone());
@@ -160,7 +160,7 @@ impl<H: FnMut() -> bool> Events<H> {
         }))
     }
 
-    /// What goes out next.
+    /// Returns the next text to send.
     fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             if let Some(first) = self.rest.front_mut() {
@@ -181,26 +181,26 @@ impl<H: FnMut() -> bool> Events<H> {
                         log::error!("a watch ends: {error}");
                         let reset = self.render(WatchEvent::Reset(self.watch.position()));
                         self.push(reset);
-                        self.ended = true;
+                        self.has_ended = true;
                     }
-                    Poll::Pending => return self.beat(context).map(Some),
+                    Poll::Pending => return self.poll_heartbeat(context).map(Some),
                 }
                 self.loading = None;
                 continue;
             }
-            if self.ended {
+            if self.has_ended {
                 return Poll::Ready(None);
             }
-            if !self.gather(context) && !self.ended {
-                return self.beat(context).map(Some);
+            if !self.gather(context) && !self.has_ended {
+                return self.poll_heartbeat(context).map(Some);
             }
         }
     }
 
-    fn render(&mut self, step: WatchEvent) -> Bytes {
-        match step {
+    fn render(&mut self, event: WatchEvent) -> Bytes {
+        match event {
             WatchEvent::Entry(shared) => change(shared.event(), self.values, false),
-            // Where it is the last one only for this reader, who does not want the others, it is not shared.
+            // The last event of its revision only for this watcher's filter: its text is not shared.
             WatchEvent::Change {
                 change: shared,
                 is_last,
@@ -211,26 +211,27 @@ impl<H: FnMut() -> bool> Events<H> {
             } => shared.rendered(self.values, |event| change(event, self.values, is_last)),
             WatchEvent::Synced(revision) => {
                 self.is_synced = true;
-                event(event::SYNCED, Some(revision), &position(revision))
+                format_event(event::SYNCED, Some(revision), &position(revision))
             }
-            WatchEvent::Reset(revision) => event(event::RESET, None, &position(revision)),
+            WatchEvent::Reset(revision) => format_event(event::RESET, None, &position(revision)),
         }
     }
 
-    /// A comment, if it is time for one.
-    fn beat(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
+    /// Returns a comment when it is time for one.
+    fn poll_heartbeat(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
         if self.next_heartbeat.as_mut().poll(context).is_pending() {
             return Poll::Pending;
         }
         let next = Instant::now() + self.heartbeat;
         self.next_heartbeat.as_mut().reset(next);
-        // So that it wakes this task.
+        // Registers this task with the timer.
         if self.next_heartbeat.as_mut().poll(context).is_ready() {
             context.waker().wake_by_ref();
         }
-        Poll::Ready(match self.is_synced {
-            true => comment(self.watch.position()),
-            false => Bytes::from_static(b":\n\n"),
+        Poll::Ready(if self.is_synced {
+            comment(self.watch.position())
+        } else {
+            Bytes::from_static(b":\n\n")
         })
     }
 }
@@ -240,14 +241,14 @@ impl<H: FnMut() -> bool + Unpin> Stream for Events<H> {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if !(self.holds)() {
-            // Cut off: who comes back is told why.
+            // The stream is cut off; the answer to a new request has the reason.
             return Poll::Ready(None);
         }
         self.next(context).map(|text| text.map(Ok))
     }
 }
 
-/// Looks up and renders an event on a thread that may wait for the disk, once there is memory for it.
+/// Loads and renders an event on a thread that may wait for the disk, after memory for it was reserved.
 async fn rendered(
     loader: ValueLoader,
     with_id: bool,
@@ -255,7 +256,7 @@ async fn rendered(
     registry: Registry,
     memory: ResponseMemory,
 ) -> Result<Rendered> {
-    // The value, and its text.
+    // For the value and its text.
     let mut held = memory.wait(size.saturating_mul(7) / 3).await;
     let work = move || {
         let event = loader.load()?;
@@ -269,7 +270,7 @@ async fn rendered(
     registry.blocking(work).await
 }
 
-/// Says that everything up to this revision was told.
+/// Returns the comment which says that all events up to this revision were sent.
 fn comment(revision: Revision) -> Bytes {
     format!(": {REVISION_COMMENT}{revision}\n\n").into()
 }
@@ -285,9 +286,13 @@ fn change(change: &Event, values: bool, with_id: bool) -> Bytes {
             item.push(b"\n\n");
             item.into_vec().into()
         }
-        EventKind::Delete { key } => event(event::DELETE, id, &item::deleted(key, change.revision)),
-        EventKind::Expire { key } => event(event::EXPIRE, id, &item::deleted(key, change.revision)),
-        EventKind::Drop => event(event::DROP, id, &position(change.revision)),
+        EventKind::Delete { key } => {
+            format_event(event::DELETE, id, &item::deleted(key, change.revision))
+        }
+        EventKind::Expire { key } => {
+            format_event(event::EXPIRE, id, &item::deleted(key, change.revision))
+        }
+        EventKind::Drop => format_event(event::DROP, id, &position(change.revision)),
     }
 }
 
@@ -297,15 +302,15 @@ fn position(revision: Revision) -> Position {
     }
 }
 
-fn event(name: &str, id: Option<Revision>, data: &impl Serialize) -> Bytes {
+fn format_event(name: &str, id: Option<Revision>, data: &impl Serialize) -> Bytes {
     let mut text = head(name, id);
-    // Neither can a vector refuse bytes, nor do these types refuse to be told. JSON has no line ends of its own.
+    // Neither a vector nor the derived serializers fail. JSON without indentation has no line ends.
     let _ = serde_json::to_writer(&mut text, data);
     text.extend_from_slice(b"\n\n");
     text.into()
 }
 
-/// An event up to its data.
+/// Returns an event up to its data.
 fn head(name: &str, id: Option<Revision>) -> Vec<u8> {
     let mut text = Vec::with_capacity(192);
     text.extend_from_slice(b"event: ");
@@ -324,7 +329,7 @@ mod tests {
     use akvs_core::Key;
 
     #[test]
-    fn a_change_is_told_in_one_event() {
+    fn a_change_is_one_event() {
         let delete = |is_last| Event {
             revision: Revision::new(7),
             is_last,

@@ -1,5 +1,7 @@
-//! Content codings of exports and imports (RFC 9110, section 8.4): gzip (RFC 1952) and zstd (RFC 8878), a piece at a
-//! time, so that a body that unfolds to a thousand times its size takes no more memory than any other.
+//! Content codings of exports and imports (RFC 9110, section 8.4): gzip (RFC 1952) and zstd (RFC 8878).
+//!
+//! Bodies are encoded and decoded in small steps. Invariant: a body that decompresses to a thousand times its size takes
+//! no more memory than any other.
 
 use std::io::{self, Write};
 
@@ -12,24 +14,24 @@ use zstd::stream::write::Encoder as ZstdEncoder;
 use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
 use zstd::zstd_safe::{self, DCtx, DParameter, InBuffer, OutBuffer};
 
-/// So much of a gzip body is unfolded at once: to about half a mebibyte at the most.
+/// The bytes of a gzip body that are decoded at once: at most to about half a mebibyte.
 const GZIP_BYTES: usize = 512;
-/// So much of what a zstd body unfolds to is taken at once.
+/// The maximum output of one step of a zstd decoder, in bytes.
 const ZSTD_BYTES: usize = 64 << 10;
 /// The largest window that a zstd body may have, as a power of two: 8 MiB (RFC 9659, section 3).
-const ZSTD_WINDOW_LOG: u32 = 23;
-/// The smallest window that there is, as a power of two (RFC 8878, section 3.1.1.1.2).
-const ZSTD_LEAST_WINDOW_LOG: u32 = 10;
-/// What decoding gzip holds at most beside its output: the window, the tables and the buffer of `flate2`.
+const ZSTD_MAX_WINDOW_LOG: u32 = 23;
+/// The smallest possible window, as a power of two (RFC 8878, section 3.1.1.1.2).
+const ZSTD_MIN_WINDOW_LOG: u32 = 10;
+/// The maximum memory of a gzip decoder without its output: the window, the tables and the buffer of `flate2`.
 const GZIP_DECODER_BYTES: usize = 96 << 10;
-/// What coding gzip holds at most beside its output, in the same way.
+/// The maximum memory of a gzip encoder without its output.
 const GZIP_ENCODER_BYTES: usize = 384 << 10;
-/// What coding zstd at this level holds at most beside its output.
+/// The maximum memory of a zstd encoder of this level without its output.
 const ZSTD_ENCODER_BYTES: usize = 1_408 << 10;
-/// As fast as lines are made.
+/// The level that is as fast as lines are rendered.
 const ZSTD_LEVEL: i32 = 1;
 
-/// How a body is coded.
+/// The content coding of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ContentCoding {
     Identity,
@@ -38,9 +40,9 @@ pub(crate) enum ContentCoding {
 }
 
 impl ContentCoding {
-    /// The one that a client likes best (RFC 9110, section 12.5.3); of those that it likes as well, the one that
-    /// comes first of zstd, gzip and none. It gets none where it accepts nothing that is known here.
-    pub(crate) fn accepted(headers: &HeaderMap) -> ContentCoding {
+    /// Returns the coding that a client prefers (RFC 9110, section 12.5.3): of equal ones the first of zstd, gzip and
+    /// identity, and identity if it accepts no known coding.
+    pub(crate) fn negotiate(headers: &HeaderMap) -> ContentCoding {
         let codings = [
             (ContentCoding::Zstd, "zstd"),
             (ContentCoding::Gzip, "gzip"),
@@ -55,11 +57,11 @@ impl ContentCoding {
                 Some((found.to_ascii_lowercase(), quality))
             });
             let listed: Vec<(String, f32)> = listed.collect();
-            let of = |name: &str| listed.iter().find(|(found, _)| found == name);
-            // What is not listed is not wanted, unless all is; none at all is worse than any other.
-            let any = of("*").map(|(_, quality)| *quality);
+            let find = |name: &str| listed.iter().find(|(found, _)| found == name);
+            // A coding that is not listed is not acceptable, except by `*`; identity is, as the last choice.
+            let any = find("*").map(|(_, quality)| *quality);
             let unlisted = any.unwrap_or(if name == "identity" { 0.000_1 } else { 0.0 });
-            of(name).map_or(unlisted, |(_, quality)| *quality)
+            find(name).map_or(unlisted, |(_, quality)| *quality)
         };
         let mut best = (ContentCoding::Identity, 0.0);
         for (coding, name) in codings {
@@ -71,25 +73,26 @@ impl ContentCoding {
         best.0
     }
 
-    /// How a request says that its body is coded.
-    pub(crate) fn of_body(headers: &HeaderMap) -> Result<ContentCoding> {
+    /// Parses the coding of a request's body.
+    pub(crate) fn parse(headers: &HeaderMap) -> Result<ContentCoding> {
         let mut coding = ContentCoding::Identity;
         for name in elements(headers, &CONTENT_ENCODING) {
             let next = match &*name.to_ascii_lowercase() {
                 "identity" | "" => continue,
                 "gzip" | "x-gzip" => ContentCoding::Gzip,
                 "zstd" => ContentCoding::Zstd,
-                _ => return Err(unknown(&name)),
+                _ => return Err(unsupported(&name)),
             };
             if coding != ContentCoding::Identity {
-                return Err(unknown("with two codings"));
+                let text = "unsupported content-encoding: more than one coding; expected gzip, zstd or identity";
+                return Err(invalid(text));
             }
             coding = next;
         }
         Ok(coding)
     }
 
-    /// The memory that coding an answer holds at most from its beginning to its end, in bytes.
+    /// Returns the maximum memory of an encoder from the beginning of an answer to its end, in bytes.
     pub(crate) fn encoder_bytes(self) -> usize {
         match self {
             ContentCoding::Identity => 0,
@@ -98,7 +101,7 @@ impl ContentCoding {
         }
     }
 
-    /// Its name, where a response has to say it.
+    /// Returns the name for `Content-Encoding`; none for identity.
     pub(crate) fn name(self) -> Option<&'static str> {
         match self {
             ContentCoding::Identity => None,
@@ -108,7 +111,7 @@ impl ContentCoding {
     }
 }
 
-/// The elements of a list (RFC 9110, section 5.6.1).
+/// Returns the elements of a list (RFC 9110, section 5.6.1).
 fn elements(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = String> {
     let values = headers.get_all(name);
     let texts = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -118,13 +121,18 @@ fn elements(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = Stri
     })
 }
 
-fn unknown(name: &str) -> Error {
+fn unsupported(name: &str) -> Error {
     let name: String = name.chars().take(64).collect();
-    let text = format!("unsupported content-encoding {name}: expected gzip, zstd or identity");
+    invalid(&format!(
+        "unsupported content-encoding {name:?}: expected gzip, zstd or identity"
+    ))
+}
+
+fn invalid(text: &str) -> Error {
     Error::new(Code::InvalidRequest, text).with("field", "content-encoding")
 }
 
-/// Codes a body, piece by piece.
+/// An encoder of a body.
 pub(crate) enum Encoder {
     Identity(Vec<u8>),
     Gzip(GzEncoder<Vec<u8>>),
@@ -132,7 +140,7 @@ pub(crate) enum Encoder {
 }
 
 impl Encoder {
-    /// One that has coded nothing yet.
+    /// Returns an encoder at the beginning of a body.
     pub(crate) fn new(coding: ContentCoding) -> Result<Encoder> {
         Ok(match coding {
             ContentCoding::Identity => Encoder::Identity(Vec::new()),
@@ -144,18 +152,18 @@ impl Encoder {
         })
     }
 
-    /// Takes in what comes next, and gives out what is ready, which may be nothing.
-    pub(crate) fn code(&mut self, text: &[u8]) -> Result<Vec<u8>> {
-        let (coded, out) = match self {
+    /// Encodes the next part, and returns the output that is ready, which may be empty.
+    pub(crate) fn encode(&mut self, text: &[u8]) -> Result<Vec<u8>> {
+        let (written, out) = match self {
             Encoder::Identity(out) => (out.write_all(text), out),
             Encoder::Gzip(encoder) => (encoder.write_all(text), encoder.get_mut()),
             Encoder::Zstd(encoder) => (encoder.write_all(text), encoder.get_mut()),
         };
-        coded.map_err(no_memory)?;
+        written.map_err(no_memory)?;
         Ok(std::mem::take(out))
     }
 
-    /// Gives out the rest.
+    /// Returns the rest of the output.
     pub(crate) fn finish(self) -> Result<Vec<u8>> {
         match self {
             Encoder::Identity(out) => Ok(out),
@@ -165,35 +173,34 @@ impl Encoder {
     }
 }
 
-/// There is nothing else that could fail.
+/// Returns the error of an encoder or decoder without memory, the only way in which one fails.
 fn no_memory(error: impl Into<io::Error>) -> Error {
-    Error::new(Code::Unavailable, "the content coding could not be started").because(error.into())
+    Error::new(Code::Unavailable, "cannot start the content coding").because(error.into())
 }
 
-/// Undoes a coding, piece by piece.
+/// A decoder of a body.
 pub(super) enum Decoder {
     Identity,
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     Zstd {
         decoder: DCtx<'static>,
         max_window_bytes: usize,
-        /// Whether all that was begun has ended.
+        /// Whether the input ends with a complete frame.
         is_whole: bool,
-        /// Whether there may be more to be given out without any more coming in.
+        /// Whether more output may be ready without more input.
         is_full: bool,
     },
 }
 
 impl Decoder {
-    /// One that has been given nothing yet. The window of a zstd body takes at most half of the memory that there is for
-    /// bodies.
+    /// Returns a decoder at the beginning of a body. The window of a zstd body takes at most half of the memory for bodies.
     pub(super) fn new(coding: ContentCoding, body_memory_bytes: usize) -> Result<Decoder> {
         Ok(match coding {
             ContentCoding::Identity => Decoder::Identity,
             ContentCoding::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
             ContentCoding::Zstd => {
-                let most = (body_memory_bytes / 2).max(1).ilog2();
-                let window_log = most.clamp(ZSTD_LEAST_WINDOW_LOG, ZSTD_WINDOW_LOG);
+                let max = (body_memory_bytes / 2).max(1).ilog2();
+                let window_log = max.clamp(ZSTD_MIN_WINDOW_LOG, ZSTD_MAX_WINDOW_LOG);
                 let decoder = DCtx::try_create();
                 let mut decoder = decoder.ok_or_else(|| no_memory(io::ErrorKind::OutOfMemory))?;
                 decoder
@@ -209,7 +216,7 @@ impl Decoder {
         })
     }
 
-    /// The memory that it holds, in bytes.
+    /// Returns the memory of the decoder in bytes.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Decoder::Identity => 0,
@@ -218,8 +225,8 @@ impl Decoder {
         }
     }
 
-    /// Whether more has to come in before anything more goes out.
-    pub(super) fn wants(&self, input: &Bytes) -> bool {
+    /// Returns whether the decoder needs more input for more output.
+    pub(super) fn needs_input(&self, input: &Bytes) -> bool {
         let is_full = match self {
             Decoder::Identity | Decoder::Gzip(_) => false,
             Decoder::Zstd { is_full, .. } => *is_full,
@@ -227,7 +234,7 @@ impl Decoder {
         input.is_empty() && !is_full
     }
 
-    /// Takes a part of what came in, and gives out what it unfolds to: at most about half a mebibyte, or the input.
+    /// Decodes a part of the input: to at most about half a mebibyte, or to the input itself.
     pub(super) fn decode(&mut self, input: &mut Bytes, out: &mut Vec<u8>) -> Result<()> {
         match self {
             Decoder::Identity => {
@@ -235,8 +242,8 @@ impl Decoder {
                 input.clear();
             }
             Decoder::Gzip(decoder) => {
-                let piece = input.split_to(input.len().min(GZIP_BYTES));
-                let decoded = decoder.write_all(&piece);
+                let part = input.split_to(input.len().min(GZIP_BYTES));
+                let decoded = decoder.write_all(&part);
                 decoded.and_then(|()| decoder.flush()).map_err(corrupt)?;
                 out.append(decoder.get_mut());
             }
@@ -264,7 +271,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Checks that what came in was whole.
+    /// Checks that the input was complete.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
         match self {
             Decoder::Identity => Ok(()),
@@ -279,18 +286,19 @@ impl Decoder {
     }
 }
 
-/// Why a zstd body could not be decoded.
+/// Returns the error of a zstd body that cannot be decoded.
 fn undecodable(code: zstd_safe::ErrorCode, max_window_bytes: usize) -> Error {
     let too_large = ZSTD_ErrorCode::ZSTD_error_frameParameter_windowTooLarge;
     if !zstd_safe::is_error_kind(code, too_large) {
         return corrupt(io::Error::other(zstd_safe::get_error_name(code)));
     }
-    let (why, setting) = match max_window_bytes < 1 << ZSTD_WINDOW_LOG {
-        true => (
+    let (why, setting) = if max_window_bytes < 1 << ZSTD_MAX_WINDOW_LOG {
+        (
             "half of limits.max_body_memory_bytes",
             Some("limits.max_body_memory_bytes"),
-        ),
-        false => ("RFC 9659", None),
+        )
+    } else {
+        ("RFC 9659", None)
     };
     let text = format!(
         "the window of the zstd body is too large: expected at most {max_window_bytes} bytes ({why}); compress it \
@@ -321,9 +329,9 @@ mod tests {
     }
 
     #[test]
-    fn the_best_that_is_accepted_is_chosen() {
+    fn the_preferred_coding_is_chosen() {
         assert_eq!(
-            ContentCoding::accepted(&HeaderMap::new()),
+            ContentCoding::negotiate(&HeaderMap::new()),
             ContentCoding::Identity
         );
         for (text, expected) in [
@@ -340,13 +348,13 @@ mod tests {
             ("gzip;q=x", ContentCoding::Identity),
             ("*;q=0", ContentCoding::Identity),
         ] {
-            let found = ContentCoding::accepted(&headers(ACCEPT_ENCODING, text));
+            let found = ContentCoding::negotiate(&headers(ACCEPT_ENCODING, text));
             assert_eq!(found, expected, "{text}");
         }
     }
 
     #[test]
-    fn only_one_known_coding_is_taken() {
+    fn only_one_known_coding_is_accepted() {
         for (text, expected) in [
             ("identity", Some(ContentCoding::Identity)),
             ("gzip", Some(ContentCoding::Gzip)),
@@ -355,21 +363,21 @@ mod tests {
             ("br", None),
             ("gzip, zstd", None),
         ] {
-            let found = ContentCoding::of_body(&headers(CONTENT_ENCODING, text)).ok();
+            let found = ContentCoding::parse(&headers(CONTENT_ENCODING, text)).ok();
             assert_eq!(found, expected, "{text}");
         }
     }
 
     #[test]
-    fn what_unfolds_to_much_is_given_out_in_small_pieces() {
+    fn a_body_that_expands_much_is_decoded_in_small_steps() {
         let zeros = vec![0_u8; 64 << 20];
         for coding in [ContentCoding::Gzip, ContentCoding::Zstd] {
             let mut encoder = Encoder::new(coding).unwrap();
-            let mut coded = encoder.code(&zeros).unwrap();
+            let mut coded = encoder.encode(&zeros).unwrap();
             coded.extend(encoder.finish().unwrap());
             let (mut input, mut length) = (Bytes::from(coded), 0);
             let mut decoder = Decoder::new(coding, usize::MAX).unwrap();
-            while !decoder.wants(&input) {
+            while !decoder.needs_input(&input) {
                 let mut out = Vec::new();
                 decoder.decode(&mut input, &mut out).unwrap();
                 assert!(out.len() <= 1 << 20, "{coding:?}: {}", out.len());
@@ -383,16 +391,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_not_whole() {
+    fn a_body_that_was_cut_off_is_detected() {
         for coding in [ContentCoding::Gzip, ContentCoding::Zstd] {
             let mut encoder = Encoder::new(coding).unwrap();
-            let mut coded = encoder.code(b"some text").unwrap();
+            let mut coded = encoder.encode(b"some text").unwrap();
             coded.extend(encoder.finish().unwrap());
             for end in 1..=coded.len() {
                 let mut input = Bytes::copy_from_slice(&coded[..end]);
                 let mut decoder = Decoder::new(coding, usize::MAX).unwrap();
                 let mut out = Vec::new();
-                while !decoder.wants(&input) {
+                while !decoder.needs_input(&input) {
                     decoder.decode(&mut input, &mut out).unwrap();
                 }
                 let whole = decoder.finish(&mut out).is_ok();
@@ -401,7 +409,7 @@ mod tests {
         }
     }
 
-    /// Some bytes that cannot be compressed.
+    /// Returns bytes that cannot be compressed.
     fn noise(length: usize) -> Vec<u8> {
         let mut state = 1_u32;
         let next = std::iter::repeat_with(|| {
@@ -414,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_counts_for_what_it_is_and_takes_half_of_the_memory_at_most() {
+    fn a_window_is_counted_and_takes_at_most_half_of_the_memory() {
         let text = noise(9 << 20);
         let coded = |window_log| {
             let mut encoder = ZstdEncoder::new(Vec::new(), 1).unwrap();
@@ -450,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoder_of_zstd_holds_no_more_than_is_counted() {
+    fn an_encoder_of_zstd_holds_at_most_what_is_counted() {
         use zstd::zstd_safe::{CCtx, CParameter};
 
         let mut encoder = CCtx::create();
@@ -464,7 +472,7 @@ mod tests {
             let mut out = OutBuffer::around(&mut out[..]);
             encoder.compress_stream(&mut out, &mut input).unwrap();
         }
-        // The writer around it has a buffer of its own.
+        // The writer around the encoder has a buffer of its own.
         let held = encoder.sizeof() + (32 << 10);
         assert!(held <= ZSTD_ENCODER_BYTES, "{held}");
         assert!(held >= ZSTD_ENCODER_BYTES / 2, "{held}");

@@ -1,15 +1,18 @@
-//! Reads the lines of an export: [`akvs_api::export`] defines their members; which of them a line may have is here.
+//! Parsing of the lines of an export. [`akvs_api::export`] defines the members, and this module which of them each kind of
+//! line may have.
 //!
 //! Times are RFC 3339 in UTC, in milliseconds. Unknown members are refused. `revision`, `created` and `modified` describe
-//! the exported namespace; an import gives everything new ones.
+//! the exported namespace; the imported keys get new ones.
 
 use std::borrow::Cow;
 use std::time::UNIX_EPOCH;
 
 use akvs_api::export::VERSION;
+use akvs_api::json::ParseError;
 use akvs_api::strict::Object;
+use akvs_api::ttl;
 use akvs_core::{
-    Error, FieldValue, Key, Namespace, Representation, Result, Settings, Timestamp, Ttl,
+    Code, Error, FieldValue, Key, Namespace, Representation, Result, Settings, Timestamp,
 };
 use bytes::Bytes;
 
@@ -17,24 +20,22 @@ use crate::request::body::Limits;
 use crate::request::json;
 use crate::request::query;
 
-/// A line as it is read, with the members of all kinds of lines.
+/// The members of a line of any kind.
 type Members = akvs_api::export::Line<'static, Object<akvs_api::Settings>>;
 
 /// The first line.
 #[derive(Debug)]
 pub(crate) enum First {
-    /// Of an export of one namespace.
+    /// The export of one namespace.
     One(Section),
-    /// Of an export of so many namespaces.
+    /// The export of this number of namespaces.
     All(u64),
 }
 
-/// What is said of a namespace before its records.
+/// The line of a namespace before its records.
 #[derive(Debug)]
 pub(crate) struct Section {
-    /// Its name.
     pub(crate) name: Namespace,
-    /// What was chosen for it.
     pub(crate) settings: Settings,
 }
 
@@ -49,7 +50,7 @@ pub(crate) struct Record {
     pub(crate) expires: Option<Timestamp>,
 }
 
-/// A line, read.
+/// A parsed line.
 #[derive(Debug)]
 pub(super) enum Line {
     First(First),
@@ -59,20 +60,16 @@ pub(super) enum Line {
 }
 
 impl Line {
-    /// Reads the line of this number; the error names the member that is wrong.
-    pub(super) fn read(text: &[u8], number: u64, limits: &Limits) -> Result<Line> {
-        let members: Members = json::parse(text).map_err(|error| {
-            let text = error.message().replacen("the body", "the line", 1);
-            let text = text.replace(" at line 1 column ", " at column ");
-            Error::new(error.code(), text)
-        })?;
+    /// Parses the line of this number.
+    pub(super) fn parse(text: &[u8], number: u64, limits: &Limits) -> Result<Line> {
+        let members: Members = parse_members(text)?;
         if members.akvs.is_some() {
             first(members).map(Line::First)
         } else if members.end.is_some() {
             end(members)
         } else if members.key.is_none() && members.key64.is_none() && members.namespace.is_some() {
             let own = ["namespace", "revision", "created", "settings"];
-            only(&members, "the first line of a namespace", &own)?;
+            only(&members, "the line of a namespace", &own)?;
             section(members).map(Line::Section)
         } else {
             record(members, number, limits).map(Line::Record)
@@ -80,11 +77,23 @@ impl Line {
     }
 }
 
-/// Reads the first line.
+fn parse_members(text: &[u8]) -> Result<Members> {
+    akvs_api::json::parse(text).map_err(|error| {
+        let text = match error {
+            ParseError::Malformed { column, reason, .. } => {
+                format!("malformed JSON at column {column}: {reason}")
+            }
+            ParseError::NoObject { reason } => format!("the line: {reason}"),
+            ParseError::Invalid { .. } => error.to_string(),
+        };
+        Error::new(Code::InvalidRequest, text)
+    })
+}
+
 fn first(members: Members) -> Result<First> {
     if let Some(version) = members.akvs.filter(|version| *version != VERSION) {
-        let text = format!("version {version} is not known, there is {VERSION}");
-        return Err(json::invalid("akvs", text));
+        let reason = format!("unknown version {version}: expected {VERSION}");
+        return Err(json::invalid("akvs", reason));
     }
     let own = ["akvs", "namespace", "namespaces", "revision"];
     let own = [&own[..], &["created", "settings"]].concat();
@@ -92,21 +101,21 @@ fn first(members: Members) -> Result<First> {
     match members.namespaces {
         None => section(members).map(First::One),
         Some(_) if members.namespace.is_some() => {
-            Err(json::invalid("namespaces", "namespace stands there too"))
+            let reason = "both namespace and namespaces: expected one of them";
+            Err(json::invalid("namespaces", reason))
         }
         Some(count) => {
             let own = ["akvs", "namespaces", "revision"];
-            only(&members, "such a first line", &own)?;
+            only(&members, "the first line with namespaces", &own)?;
             Ok(First::All(count))
         }
     }
 }
 
-/// Reads what is said of a namespace.
 fn section(members: Members) -> Result<Section> {
     let name = members.namespace;
-    let name = name.ok_or_else(|| json::invalid("namespace", "missing"))?;
-    let name = Namespace::new(name).map_err(|error| json::of_field(&error, "namespace"))?;
+    let name = name.ok_or_else(|| json::missing("namespace"))?;
+    let name = Namespace::new(name).map_err(|error| json::in_field(&error, "namespace"))?;
     time("created", members.created)?;
     let settings = members
         .settings
@@ -115,7 +124,6 @@ fn section(members: Members) -> Result<Section> {
     Ok(Section { name, settings })
 }
 
-/// Reads a record, of the line of this number.
 fn record(members: Members, line: u64, limits: &Limits) -> Result<Record> {
     let own = ["key", "key64", "value", "value64", "content_type"];
     let more = ["content_encoding", "revision", "created", "modified"];
@@ -124,30 +132,29 @@ fn record(members: Members, line: u64, limits: &Limits) -> Result<Record> {
         "a record",
         &[&own[..], &more, &["expires"]].concat(),
     )?;
-    let key = json::key("record", members.key, members.key64)?;
-    let value = json::bytes("record", "value", members.value, members.value64)?;
+    let key = json::key("", members.key, members.key64)?;
+    let value = json::bytes("", "value", members.value, members.value64)?;
     let fits = limits.check(Some(value.len() as u64));
-    fits.map_err(|error| json::of_field(&error, "record.value"))?;
-    time("record.created", members.created)?;
-    time("record.modified", members.modified)?;
+    fits.map_err(|error| json::in_field(&error, "value"))?;
+    time("created", members.created)?;
+    time("modified", members.modified)?;
     Ok(Record {
         line,
         key,
         value,
         representation: Representation {
-            content_type: field("record.content_type", members.content_type)?,
-            content_encoding: field("record.content_encoding", members.content_encoding)?,
+            content_type: field_value("content_type", members.content_type)?,
+            content_encoding: field_value("content_encoding", members.content_encoding)?,
         },
-        expires: time("record.expires", members.expires)?,
+        expires: time("expires", members.expires)?,
     })
 }
 
-/// Reads the last line.
 fn end(members: Members) -> Result<Line> {
     only(&members, "the last line", &["end", "count", "sha256"])?;
-    let missing = |name| move || json::invalid(name, "missing");
+    let missing = |name| move || json::missing(name);
     if members.end != Some(true) {
-        return Err(json::invalid("end", "it can only be true"));
+        return Err(json::invalid("end", "invalid boolean false: expected true"));
     }
     Ok(Line::End {
         count: members.count.ok_or_else(missing("count"))?,
@@ -155,48 +162,50 @@ fn end(members: Members) -> Result<Line> {
     })
 }
 
-/// Refuses the first member that does not belong to such a line.
+/// Refuses the first member that a line of this kind does not have.
 fn only(members: &Members, what: &str, own: &[&str]) -> Result<()> {
     let mut members = members.members().into_iter();
-    match members.find(|(name, is_there)| *is_there && !own.contains(name)) {
-        Some((name, _)) => Err(json::invalid(name, format!("it does not belong to {what}"))),
+    match members.find(|(name, is_present)| *is_present && !own.contains(name)) {
+        Some((name, _)) => Err(json::invalid(name, format!("unexpected member of {what}"))),
         None => Ok(()),
     }
 }
 
-/// Reads the settings of a namespace.
 fn settings(chosen: akvs_api::Settings) -> Result<Settings> {
-    let ttl = chosen.ttl.map(|text| query::parse_ttl(&text)).transpose();
-    let ttl_ms = match ttl {
-        Ok(None) => None,
-        Ok(Some(Ttl::Millis(millis))) => Some(millis),
-        Ok(Some(Ttl::Keep | Ttl::Default | Ttl::Forever | Ttl::Until(_))) | Err(_) => {
-            return Err(json::invalid("settings.ttl", "no time, such as \"90s\""));
-        }
-    };
+    let ttl_ms = chosen.ttl.map(|text| {
+        ttl::parse_millis(&text).ok_or_else(|| {
+            let shown = query::short(&text);
+            let reason = format!("invalid ttl {shown:?}: expected {}", ttl::EXPECTED);
+            json::invalid("settings.ttl", reason)
+        })
+    });
     Ok(Settings {
-        ttl_ms,
+        ttl_ms: ttl_ms.transpose()?,
         max_value_bytes: chosen.max_value_bytes,
         max_keys: chosen.max_keys,
         max_bytes: chosen.max_bytes,
     })
 }
 
-fn field(place: &str, text: Option<Cow<'_, str>>) -> Result<Option<FieldValue>> {
-    let field = text
+fn field_value(name: &str, text: Option<Cow<'_, str>>) -> Result<Option<FieldValue>> {
+    let value = text
         .map(|text| FieldValue::new(text.into_owned()))
         .transpose();
-    field.map_err(|error| json::of_field(&error, place))
+    value.map_err(|error| json::in_field(&error, name))
 }
 
-fn time(place: &str, text: Option<Cow<'_, str>>) -> Result<Option<Timestamp>> {
+fn time(name: &str, text: Option<Cow<'_, str>>) -> Result<Option<Timestamp>> {
     let Some(text) = text else { return Ok(None) };
-    // The library slices bytes of what it takes to be text of one byte a character.
+    // The library slices by bytes, and panics within a character of several bytes.
     let time = Some(&text).filter(|text| text.is_ascii());
     let time = time.and_then(|text| humantime::parse_rfc3339(text).ok());
     let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let millis = since.and_then(|since| u64::try_from(since.as_millis()).ok());
-    let why = "no time in UTC, such as 2030-01-31T23:59:59.999Z";
     let time = millis.map(Timestamp::from_millis);
-    time.map(Some).ok_or_else(|| json::invalid(place, why))
+    time.map(Some).ok_or_else(|| {
+        let shown = query::short(&text);
+        let reason =
+            format!("invalid time {shown:?}: expected UTC, such as 2030-01-31T23:59:59.999Z");
+        json::invalid(name, reason)
+    })
 }

@@ -1,8 +1,8 @@
-//! What an import does to the store: it sets the records of one step while the next is being read.
+//! The writes of an import: the records of one batch are set while the next batch is being read.
 //!
-//! Invariant: nothing that was there is taken away before the whole file was found right. To replace what there is, all
-//! records are set first; then goes what was not changed since the import began. So the bounded state is one revision,
-//! the file may be in any order, and what others write meanwhile stays.
+//! Invariant: no key is deleted before the whole file was checked. An import with `mode=replace` sets all records first;
+//! then it deletes the keys that were not changed since the import began. So its state is one revision, the file may be in
+//! any order, and keys that other clients write meanwhile stay.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -17,37 +17,37 @@ use akvs_core::{
 use akvs_registry::Registry;
 use futures_util::future::join_all;
 
-use super::report::{Errors, Report, is_of_a_record};
+use super::report::{Errors, Report, is_record_error};
 use super::{First, Record, Section, Wanted};
 use crate::auth::{Identity, StreamAuthorization};
 use crate::request::query::Mode;
 
-/// So many writes are asked for at once, where they do not go together.
+/// The number of single writes that are submitted at once, if they are not one transaction.
 const SINGLES: usize = 500;
-/// What is read at once to find what is to go.
+/// The limit of one read that looks for keys to delete.
 const DELETE_PAGE: PageLimit = PageLimit {
     rows: SINGLES,
     bytes: 1 << 20,
 };
-/// What a name takes beside its text.
+/// The memory of a name in addition to its text, in bytes.
 const NAME_BYTES: usize = 32;
-/// The most namespaces of a file whose contents are to be replaced.
+/// The maximum number of namespaces of an import that replaces their contents.
 const MAX_REPLACED: u64 = 100_000;
-/// The first pause where too much is waiting already; each one doubles.
+/// The first pause while too many writes are queued; each further pause is twice as long.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// An import that goes on.
+/// An import in progress.
 pub(crate) struct Importer {
     store: Store,
-    /// Where all of it goes; none where the file says.
+    /// The namespace of all records; none if the file names them.
     into: Option<Namespace>,
-    /// Whether settings may be chosen.
+    /// The right to change settings, or the error without it.
     admin: Result<StreamAuthorization>,
-    /// The newest revision before it began.
+    /// The newest revision before the import.
     since: Revision,
-    /// Those whose contents are to be replaced.
+    /// The namespaces whose contents are replaced.
     names: Vec<Namespace>,
-    /// The memory that these take.
+    /// The memory of the names.
     names_bytes: usize,
     current: Option<Namespace>,
     pending: Option<Pending>,
@@ -56,21 +56,21 @@ pub(crate) struct Importer {
     report: Report,
 }
 
-/// Where records go.
+/// The destination of the records.
 #[derive(Clone)]
 struct Store {
     registry: Registry,
     mode: Mode,
-    /// What may be told of that which is there.
+    /// The caller, which decides what errors may disclose.
     identity: Identity,
-    /// Whether it may go on.
+    /// The check of whether the import may continue.
     wanted: Wanted,
-    /// How long to try again where too much is waiting.
-    patience: Duration,
+    /// The time of new attempts while too many writes are queued.
+    retry_timeout: Duration,
 }
 
-/// Records that are being set. Where nobody waits for that any more, it ends.
-struct Pending(JoinHandle<Done>);
+/// A task that sets records. It is aborted when this is dropped.
+struct Pending(JoinHandle<BatchResult>);
 
 impl Drop for Pending {
     fn drop(&mut self) {
@@ -78,19 +78,19 @@ impl Drop for Pending {
     }
 }
 
-/// What became of some records.
-struct Done {
+/// The result of a batch of records.
+struct BatchResult {
     report: Report,
     failure: Option<Error>,
 }
 
 impl Importer {
-    /// One that has done nothing yet.
+    /// Returns an import that has not begun.
     pub(crate) fn new(
         registry: Registry,
         (mode, into): (Mode, Option<Namespace>),
         (identity, admin): (Identity, Result<StreamAuthorization>),
-        (wanted, patience): (Wanted, Duration),
+        (wanted, retry_timeout): (Wanted, Duration),
     ) -> Importer {
         Importer {
             store: Store {
@@ -98,7 +98,7 @@ impl Importer {
                 mode,
                 identity,
                 wanted,
-                patience,
+                retry_timeout,
             },
             into,
             admin,
@@ -112,12 +112,12 @@ impl Importer {
         }
     }
 
-    /// What became of it so far.
+    /// Returns the report so far.
     pub(crate) fn report(&self) -> &Report {
         &self.report
     }
 
-    /// The memory that it holds, in bytes.
+    /// Returns the memory of the import in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.pending_bytes + self.report.errors.bytes() + self.names_bytes
     }
@@ -130,20 +130,19 @@ impl Importer {
         match first {
             First::One(section) => self.enter(section).await,
             First::All(count) if self.into.is_some() && count != 1 => {
-                let text = format!(
-                    "the export has {count} namespaces, which cannot go into one; POST /import takes them"
-                );
+                let text =
+                    format!("the export has {count} namespaces: expected one; send it to /import");
                 Err(Error::new(Code::InvalidRequest, text).with("namespaces", count))
             }
             First::All(count) if self.store.mode == Mode::Replace && count > MAX_REPLACED => {
-                let text = format!("the export has {count} namespaces, the most is {MAX_REPLACED}");
+                let text = format!("too many namespaces: {count}; expected at most {MAX_REPLACED}");
                 Err(Error::new(Code::TooLarge, text).with("limit", MAX_REPLACED))
             }
             First::All(_) => Ok(()),
         }
     }
 
-    /// Goes on with the records of a namespace, which is made where there is none.
+    /// Continues with the records of a namespace, and creates it if it does not exist.
     pub(crate) async fn enter(&mut self, section: Section) -> Result<()> {
         self.settle().await?;
         let Section { name, settings } = section;
@@ -151,9 +150,9 @@ impl Importer {
         let (registry, wanted) = (self.store.registry.clone(), name.clone());
         let exists = move || Ok(registry.namespace_snapshot(&wanted)?.exists());
         let exists = self.store.registry.blocking(exists).await?;
-        let chooses = settings != Settings::default();
-        // Whether there is such a namespace is not for every token to know.
-        if chooses && (!exists || !self.store.identity.reads()) {
+        let has_settings = settings != Settings::default();
+        // A token without the right to read must not learn whether the namespace exists.
+        if has_settings && (!exists || !self.store.identity.reads()) {
             let admin = self.admin.as_mut().map_err(|error| error.clone())?;
             admin.check(|| self.store.registry.now())?;
         }
@@ -168,7 +167,7 @@ impl Importer {
         Ok(())
     }
 
-    /// Sets records of the namespace that was entered, once those before them are set.
+    /// Sets records of the current namespace, after the batch before them.
     pub(crate) async fn set(&mut self, records: Vec<Record>, errors: Errors) -> Result<()> {
         self.report.errors.extend(errors);
         let Some(name) = self.current.clone().filter(|_| !records.is_empty()) else {
@@ -178,31 +177,31 @@ impl Importer {
         let store = self.store.clone();
         self.pending_bytes = records.iter().map(Record::bytes).sum();
         self.pending = Some(Pending(rt::spawn(async move {
-            let mut done = Done {
-                report: Report::default(),
-                failure: None,
-            };
-            let set = store.set(&name, records, &mut done.report).await;
-            done.failure = set.err();
-            done
+            let mut report = Report::default();
+            let set = store.set(&name, records, &mut report).await;
+            BatchResult {
+                report,
+                failure: set.err(),
+            }
         })));
         Ok(())
     }
 
-    /// Waits until all records are set that were given.
+    /// Waits until the current batch is set.
     pub(crate) async fn settle(&mut self) -> Result<()> {
         let Some(mut pending) = self.pending.take() else {
             return Ok(());
         };
-        let broken = |error| Error::new(Code::OutcomeUnknown, "it was broken off").because(error);
-        let done = (&mut pending.0).await.map_err(broken);
+        let interrupted =
+            |error| Error::new(Code::OutcomeUnknown, "the import was interrupted").because(error);
+        let result = (&mut pending.0).await.map_err(interrupted);
         self.pending_bytes = 0;
-        let done = done?;
-        self.report.extend(done.report);
-        done.failure.map_or(Ok(()), Err)
+        let result = result?;
+        self.report.extend(result.report);
+        result.failure.map_or(Ok(()), Err)
     }
 
-    /// Ends it, after the whole file was found right.
+    /// Completes the import, after the whole file was checked.
     pub(crate) async fn finish(&mut self) -> Result<()> {
         self.settle().await?;
         if self.store.mode != Mode::Replace {
@@ -211,7 +210,7 @@ impl Importer {
         let wrong = self.report.errors.count();
         if wrong > 0 {
             let text = format!(
-                "{wrong} lines are wrong, so that nothing was deleted: what they stand for might have been"
+                "{wrong} lines are wrong, and nothing was deleted: mode=replace expects a file without errors"
             );
             return Err(Error::new(Code::InvalidRequest, text));
         }
@@ -226,7 +225,7 @@ impl Importer {
 }
 
 impl Store {
-    /// Sets records, and reports of each.
+    /// Sets records, and adds each to the report.
     async fn set(&self, name: &Namespace, records: Vec<Record>, report: &mut Report) -> Result<()> {
         let now = self.registry.now();
         let mut ops = Vec::with_capacity(records.len());
@@ -238,7 +237,7 @@ impl Store {
                 continue;
             };
             if !keys.insert(key.clone()) {
-                // The order matters to a key that is there twice.
+                // The last value of a repeated key must win.
                 self.set_each_once(name, std::mem::take(&mut ops), report)
                     .await?;
                 keys = HashSet::from([key.clone()]);
@@ -248,10 +247,10 @@ impl Store {
         self.set_each_once(name, ops, report).await
     }
 
-    /// What a record is to do, unless it has expired.
+    /// Returns the operation of a record; none if it has expired.
     fn op(&self, record: Record, now: Timestamp) -> Option<(Key, Op)> {
         let ttl = match record.expires {
-            // Not what the namespace says: it had none where it comes from.
+            // Not the default ttl of the namespace: the exported key had none.
             None => Ttl::Forever,
             Some(deadline) if deadline <= now => return None,
             Some(deadline) => Ttl::Until(deadline),
@@ -268,7 +267,7 @@ impl Store {
         Some((record.key, op.on(condition)))
     }
 
-    /// Does this to keys none of which is there twice: as one transaction, unless one might have to be skipped.
+    /// Does operations on different keys: in one transaction, unless existing keys must be skipped.
     async fn set_each_once(
         &self,
         name: &Namespace,
@@ -282,14 +281,14 @@ impl Store {
             let pairs = ops.iter().map(|(_, key, op)| (key.clone(), op.clone()));
             let txn = Txn::new(Vec::new(), pairs.collect())?;
             match self
-                .patiently(|| self.registry.transact(name, txn.clone()))
+                .retry_overloaded(|| self.registry.transact(name, txn.clone()))
                 .await
             {
                 Ok(outcomes) => {
                     report.imported += outcomes.len() as u64;
                     return Ok(());
                 }
-                Err(error) if is_of_a_record(error.code()) => {}
+                Err(error) if is_record_error(error.code()) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -300,7 +299,7 @@ impl Store {
             match done {
                 Ok(_) => report.imported += 1,
                 Err(error) if error.code() == Code::PreconditionFailed => report.skipped += 1,
-                Err(error) if is_of_a_record(error.code()) => {
+                Err(error) if is_record_error(error.code()) => {
                     let error = self.identity.withhold(error, name.as_str());
                     report.errors.add(line, &error);
                 }
@@ -310,21 +309,21 @@ impl Store {
         failure
     }
 
-    /// Deletes what was not changed since then.
+    /// Deletes the keys that were not changed after this revision.
     async fn delete(&self, name: &Namespace, since: Revision, deleted: &mut u64) -> Result<()> {
         let (registry, wanted) = (self.registry.clone(), name.clone());
-        let view = move || registry.namespace_snapshot(&wanted);
-        let mut view = self.registry.blocking(view).await?;
+        let snapshot = move || registry.namespace_snapshot(&wanted);
+        let mut snapshot = self.registry.blocking(snapshot).await?;
         let mut start = bytes::Bytes::new();
         loop {
             self.wanted.check()?;
             let now = self.registry.now();
             let page;
-            (view, page) = self
+            (snapshot, page) = self
                 .registry
                 .blocking(move || {
-                    let page = view.entries(&start, None, DELETE_PAGE, now)?;
-                    Ok((view, page))
+                    let page = snapshot.entries(&start, None, DELETE_PAGE, now)?;
+                    Ok((snapshot, page))
                 })
                 .await?;
             let old = page.entries.into_iter().filter_map(|(key, entry)| {
@@ -334,7 +333,7 @@ impl Store {
             for done in self.singly(name, old.collect()).await {
                 match done {
                     Ok(outcome) => *deleted += u64::from(outcome.existed),
-                    // Somebody has just written it.
+                    // Another client has written the key meanwhile.
                     Err(error) if error.code() == Code::PreconditionFailed => {}
                     Err(error) => return Err(error),
                 }
@@ -346,7 +345,7 @@ impl Store {
         }
     }
 
-    /// Does each by itself, many at once; what became of them, in their order.
+    /// Does each operation by itself, many at once; returns the outcomes in the same order.
     async fn singly(&self, name: &Namespace, mut ops: Vec<(Key, Op)>) -> Vec<Result<Outcome>> {
         let mut done = Vec::with_capacity(ops.len());
         while !ops.is_empty() {
@@ -356,20 +355,23 @@ impl Store {
             }
             let rest = ops.split_off(ops.len().min(SINGLES));
             let some = std::mem::replace(&mut ops, rest);
-            let asked = some.iter().map(|(key, op)| {
-                self.patiently(|| self.registry.submit(name, key.clone(), op.clone()))
+            let submitted = some.iter().map(|(key, op)| {
+                self.retry_overloaded(|| self.registry.submit(name, key.clone(), op.clone()))
             });
-            done.extend(join_all(asked).await);
+            done.extend(join_all(submitted).await);
         }
         done
     }
 
-    /// Asks again, after a pause, where too much is waiting already.
-    async fn patiently<T, F: Future<Output = Result<T>>>(&self, ask: impl Fn() -> F) -> Result<T> {
+    /// Submits writes, and again after a pause while too many are queued.
+    async fn retry_overloaded<T, F: Future<Output = Result<T>>>(
+        &self,
+        submit: impl Fn() -> F,
+    ) -> Result<T> {
         let (mut pause, mut waited) = (PAUSE, Duration::ZERO);
         loop {
-            match ask().await {
-                Err(error) if error.code() == Code::Overloaded && waited < self.patience => {
+            match submit().await {
+                Err(error) if error.code() == Code::Overloaded && waited < self.retry_timeout => {
                     self.wanted.check()?;
                     tokio::time::sleep(pause).await;
                     waited += pause;

@@ -1,5 +1,5 @@
-//! Bytes as they come, cut into lines. It owns the text that is not a whole line yet. Invariant: it never holds more
-//! than the longest line, what one piece unfolds to, and what came in last.
+//! The lines of a body. It owns the text of the incomplete line. Invariant: it never holds more than the longest line, the
+//! output of one step of the decoder, and the last input.
 
 use akvs_core::Result;
 use bytes::Bytes;
@@ -7,39 +7,39 @@ use bytes::Bytes;
 use super::ContentCoding;
 use super::compression::Decoder;
 
-/// What stands in a file beside the values: a key, the types, numbers and names, all with escapes.
-const BESIDE_BYTES: usize = 16 << 10;
+/// The maximum length of a line without its value: a key, the types, numbers and names, all with escapes.
+const OVERHEAD_BYTES: usize = 16 << 10;
 
 /// The lines of a body.
 pub(super) struct Lines {
     decoder: Decoder,
-    /// What came in and is not decoded.
+    /// The input that is not decoded.
     input: Bytes,
     text: Vec<u8>,
-    /// What of the text was given out.
+    /// The length of the text that was returned.
     taken: usize,
-    /// What of the text was looked through for the end of a line.
+    /// The length of the text that was searched for the end of a line.
     searched: usize,
     max_bytes: usize,
-    /// Whether the line that goes on was told to be too long.
+    /// Whether the current line was reported as too long.
     is_skipping: bool,
 }
 
-/// A part of the text.
+/// A line, or a part of a line that is too long.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// A line, with its newline.
+    /// A line with its newline.
     Line(Vec<u8>),
     /// The beginning of a line that is too long.
     TooLong(Vec<u8>),
-    /// More of it.
+    /// The middle of a line that is too long.
     Rest(Vec<u8>),
-    /// Its end, with its newline.
+    /// The end of a line that is too long, with its newline.
     RestEnd(Vec<u8>),
 }
 
 impl Piece {
-    /// The bytes of the piece.
+    /// Returns the bytes of the piece.
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Piece::Line(text) | Piece::TooLong(text) | Piece::Rest(text) | Piece::RestEnd(text) => {
@@ -50,7 +50,7 @@ impl Piece {
 }
 
 impl Lines {
-    /// The lines of a body, whose values have at most so many bytes, and for which there is so much memory at most.
+    /// Returns the lines of a body with this coding, for values and a memory of at most these bytes.
     pub(super) fn new(
         coding: ContentCoding,
         max_value_bytes: usize,
@@ -62,55 +62,56 @@ impl Lines {
             text: Vec::new(),
             taken: 0,
             searched: 0,
-            max_bytes: max_value_bytes.div_ceil(3).saturating_mul(4) + BESIDE_BYTES,
+            max_bytes: max_value_bytes.div_ceil(3).saturating_mul(4) + OVERHEAD_BYTES,
             is_skipping: false,
         })
     }
 
-    /// Takes in what came; all before it has been given out.
+    /// Adds input, after the lines of all input before it were returned.
     pub(super) fn push(&mut self, input: Bytes) {
         self.input = input;
     }
 
-    /// Says that nothing more comes.
+    /// Ends the input.
     pub(super) fn finish(&mut self) -> Result<()> {
         self.decoder.finish(&mut self.text)
     }
 
-    /// Whether there is a part of a line that has not ended.
+    /// Returns whether the text ends within a line.
     pub(super) fn is_within_a_line(&self) -> bool {
         self.is_skipping || self.taken < self.text.len()
     }
 
-    /// The part of a line that came so far; nothing of one that is too long.
-    pub(super) fn part(&self) -> &[u8] {
-        match self.is_skipping {
-            true => &[],
-            false => &self.text[self.taken..],
+    /// Returns the incomplete line; empty for a line that is too long.
+    pub(super) fn partial_line(&self) -> &[u8] {
+        if self.is_skipping {
+            &[]
+        } else {
+            &self.text[self.taken..]
         }
     }
 
-    /// Takes out the part of a line that came so far.
-    pub(super) fn take_part(&mut self) -> Vec<u8> {
-        match self.is_skipping {
-            true => Vec::new(),
-            false => self.take(self.text.len()),
+    /// Removes and returns the incomplete line.
+    pub(super) fn take_partial_line(&mut self) -> Vec<u8> {
+        if self.is_skipping {
+            Vec::new()
+        } else {
+            self.take(self.text.len())
         }
     }
 
-    /// The memory that it holds, in bytes.
+    /// Returns the memory of the lines in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.text.capacity() + self.input.len() + self.decoder.bytes()
     }
 
-    /// The next line, or a part of one that is too long; none where more has to come in. It decodes one piece at the
-    /// most, and gives out none where that ends no line.
+    /// Returns the next line, or a part of a line that is too long; none if it needs more input.
     pub(super) fn next(&mut self) -> Result<Option<Piece>> {
         loop {
             if let Some(piece) = self.piece() {
                 return Ok(Some(piece));
             }
-            if self.decoder.wants(&self.input) {
+            if self.decoder.needs_input(&self.input) {
                 return Ok(None);
             }
             self.make_room();
@@ -139,7 +140,7 @@ impl Lines {
             return Some(Piece::RestEnd(self.take(end)));
         }
         if end - self.taken > self.max_bytes {
-            // In two parts, as any other that is too long.
+            // In two pieces, as any other line that is too long.
             self.is_skipping = true;
             return Some(Piece::TooLong(self.take(end - 1)));
         }
@@ -152,14 +153,14 @@ impl Lines {
         piece
     }
 
-    /// Gives up what was given out.
+    /// Frees the text that was returned.
     fn make_room(&mut self) {
         self.text.drain(..self.taken);
         self.searched -= self.taken;
         self.taken = 0;
-        // After a long line, the room that it had.
-        if self.text.capacity() > 4 * (self.text.len() + BESIDE_BYTES) {
-            self.text.shrink_to(2 * (self.text.len() + BESIDE_BYTES));
+        // Frees the memory of a long line.
+        if self.text.capacity() > 4 * (self.text.len() + OVERHEAD_BYTES) {
+            self.text.shrink_to(2 * (self.text.len() + OVERHEAD_BYTES));
         }
     }
 }
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_may_come_in_parts() {
+    fn a_line_may_arrive_in_parts() {
         let mut lines = Lines::new(ContentCoding::Identity, 0, usize::MAX).unwrap();
         assert_eq!(pieces(&mut lines, "a"), []);
         assert!(lines.is_within_a_line());
@@ -188,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_given_up_part_by_part() {
+    fn a_line_that_is_too_long_is_returned_part_by_part() {
         let mut lines = Lines::new(ContentCoding::Identity, 0, usize::MAX).unwrap();
-        let longest = "x".repeat(BESIDE_BYTES);
+        let longest = "x".repeat(OVERHEAD_BYTES);
         assert_eq!(pieces(&mut lines, &longest), []);
         let too_long = Piece::TooLong(format!("{longest}y").into_bytes());
         assert_eq!(pieces(&mut lines, "y"), [too_long]);
         assert_eq!(pieces(&mut lines, "z"), [Piece::Rest(b"z".to_vec())]);
-        assert!(lines.bytes() < 8 * BESIDE_BYTES, "{}", lines.bytes());
+        assert!(lines.bytes() < 8 * OVERHEAD_BYTES, "{}", lines.bytes());
         assert_eq!(
             pieces(&mut lines, "\na\n"),
             [Piece::RestEnd(b"\n".to_vec()), Piece::Line(b"a\n".to_vec())]

@@ -1,13 +1,14 @@
-//! Files that are sent for an export by mistake: each is told by how it begins, with the way out.
+//! Files that a client sends in place of an export by mistake: each is recognized by its first bytes, and its error has the
+//! way out.
 //!
-//! It does not judge what begins as an export does.
+//! It does not check files that begin as an export does.
 
 use akvs_core::{Code, Error};
 use serde::de::IgnoredAny;
 
 use super::ContentCoding;
 
-/// How a file begins that another program compressed.
+/// The first bytes of compressed files.
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const OTHERS: [(&[u8], &str); 3] = [
@@ -15,22 +16,22 @@ const OTHERS: [(&[u8], &str); 3] = [
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ\0", "xz"),
 ];
-/// How a backup begins.
+/// The first bytes of a backup.
 const BACKUP: &[u8] = b"akvs-bak";
 /// The byte order mark, which UTF-8 does not need.
 pub(super) const MARK: &[u8] = b"\xef\xbb\xbf";
-/// How a text in UTF-16 begins, with a byte order mark and without.
+/// The first bytes of a text in UTF-16, with a byte order mark and without.
 const UTF16: [&[u8]; 4] = [&[0xff, 0xfe], &[0xfe, 0xff], b"{\0\"\0", b"\0{\0\""];
-/// How an export begins, and how it does once a form's encoding was put upon it.
+/// The first bytes of an export, and of an export in the encoding of a form.
 const EXPORT: &[u8] = b"{\"akvs\"";
 const ENCODED: &[u8] = b"%7B%22akvs";
-/// So much is looked at of what should be a first line.
+/// The bytes that are examined of the first line.
 const LINE_BYTES: usize = 4 << 10;
-/// So much is shown of a body that is no export.
+/// The characters of a body in the text of an error.
 const SHOWN_CHARACTERS: usize = 60;
 
-/// What such a body is known to be, as an error; none where it may be an export. What is to come of it can make that
-/// known later.
+/// Returns the error of a body that is not an export; none if it may be an export. More input can make a mistake
+/// recognizable later.
 pub(super) fn recognize(start: &[u8], coding: ContentCoding) -> Option<Error> {
     let start = start.strip_prefix(MARK).unwrap_or(start);
     let begins = |mark: &&[u8]| start.starts_with(mark);
@@ -52,7 +53,7 @@ pub(super) fn recognize(start: &[u8], coding: ContentCoding) -> Option<Error> {
             .to_owned()
     } else if is_without_newlines(start) {
         "the lines of the export have no newlines between them: expected the file as it is; with curl send it by \
-         --data-binary @FILE, as -d removes them"
+         --data-binary @FILE, because -d removes them"
             .to_owned()
     } else {
         return None;
@@ -60,7 +61,7 @@ pub(super) fn recognize(start: &[u8], coding: ContentCoding) -> Option<Error> {
     Some(Error::new(Code::InvalidRequest, text))
 }
 
-/// What is wrong with a body that has no first line.
+/// Returns the error of a body without a first line.
 pub(super) fn no_first_line(start: &[u8]) -> Error {
     let mut text = "the body has no first line of an export".to_owned();
     if !start.is_empty() {
@@ -76,7 +77,7 @@ pub(super) fn no_first_line(start: &[u8]) -> Error {
 fn compressed(name: &str, coding: ContentCoding) -> String {
     match coding {
         ContentCoding::Identity => format!(
-            "the body is compressed with {name}: expected an export, or the header \"Content-Encoding: {name}\" beside it"
+            "the body is compressed with {name}: expected an export, or the header \"Content-Encoding: {name}\""
         ),
         ContentCoding::Gzip | ContentCoding::Zstd => format!(
             "the body is compressed twice: with {name}, and as content-encoding says; expected once"
@@ -84,7 +85,7 @@ fn compressed(name: &str, coding: ContentCoding) -> String {
     }
 }
 
-/// Whether the first line goes on with the next one: what curl's `-d @FILE` makes of a file.
+/// Returns whether the second line follows the first without a newline, as curl's `-d @FILE` sends a file.
 fn is_without_newlines(start: &[u8]) -> bool {
     if !start.starts_with(EXPORT) {
         return false;
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_export_is_no_mistake_however_little_of_it_came() {
+    fn no_part_of_an_export_is_a_mistake() {
         let whole = b"{\"akvs\":1,\"namespace\":\"n\",\"settings\":{}}\n{\"key\":\"k\"}\n";
         for end in 0..whole.len() {
             assert_eq!(text(&whole[..end]), None, "{end}");
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_without_newlines_are_known_from_the_next_one_on() {
+    fn lines_without_newlines_are_recognized_from_the_second_line() {
         let joined = b"{\"akvs\":1,\"namespace\":\"n\",\"settings\":{}}{\"key\":\"k\"}";
         assert_eq!(text(&joined[..joined.len() - 11]), None);
         assert!(

@@ -1,18 +1,18 @@
-//! Exports and imports: the file that a namespace, or all of them, are written to and read back from.
+//! Exports and imports of a namespace or of all namespaces.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `format` | the lines of the file, and how each is read |
-//! | `writer` | how each is written |
-//! | [`akvs_api::export`] | the members of the lines, and the checksum in the last one |
-//! | `sums` | the checksum where line ends were changed on the way |
-//! | `compression` | gzip and zstd, in bounded memory |
-//! | `lines` | bytes as they come, cut into lines that are not too long |
-//! | `reader` | what the lines mean, one after the other |
-//! | `mistaken` | what a file is that is no export |
-//! | `report` | what became of an import |
-//! | `importer` | what an import does to the store |
-//! | `wanted` | whether an import's client is still there |
+//! | `format` | parsing of the lines |
+//! | `writer` | writing of the lines |
+//! | [`akvs_api::export`] | the members of the lines, and the checksum in the last line |
+//! | `sums` | the checksum of a file whose line ends were changed |
+//! | `compression` | gzip and zstd in bounded memory |
+//! | `lines` | the body, split into lines of bounded length |
+//! | `reader` | the order of the lines, and batches of records |
+//! | `mistaken` | the errors of files that are not an export |
+//! | `report` | the report of an import |
+//! | `importer` | the writes of an import |
+//! | `wanted` | the check of whether an import may continue |
 
 mod compression;
 mod format;

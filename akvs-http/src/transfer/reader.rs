@@ -1,10 +1,10 @@
-//! What the lines of an import mean, one after the other: which records there are, of which namespace, and whether the
-//! file is whole. It knows no store.
+//! The reader of an import: it checks the order of the lines and that the file is complete, and returns the records in
+//! batches. It knows no store.
 //!
-//! Invariant: it gives out no record before the first line was found right, and none whose namespace is in doubt.
+//! Invariant: it returns no record before the first line was checked, and no record whose namespace is in doubt.
 //!
-//! A text editor or a transfer in text mode may have changed line ends, have added empty lines or a byte order mark, or
-//! have removed the last newline: that does no harm.
+//! A text editor or a transfer in text mode may change line ends, add empty lines or a byte order mark, or remove the last
+//! newline. Such files are accepted.
 
 use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
@@ -18,74 +18,74 @@ use super::sums::Sums;
 use crate::request::body::Limits;
 use crate::request::json;
 
-/// So many records go together, as one transaction does.
-const STEP_RECORDS: usize = 1_000;
-/// No further record goes with those that have so many bytes, or so large a part of the memory.
-const STEP_BYTES: usize = 1 << 20;
-const STEP_DIVISOR: usize = 16;
-/// So much is read at once.
-const STEP_READ_BYTES: usize = 4 << 20;
-/// How a record begins, whatever follows.
+/// The maximum number of records of a batch, which is one transaction.
+const BATCH_RECORDS: usize = 1_000;
+/// The bytes of records after which a batch ends, unless that is more than this part of the memory.
+const BATCH_BYTES: usize = 1 << 20;
+const BATCH_DIVISOR: usize = 16;
+/// The bytes of lines after which a batch ends.
+const BATCH_READ_BYTES: usize = 4 << 20;
+/// The first bytes of any record.
 const RECORD: &[u8] = b"{\"key";
 
-/// Reads a file.
+/// A reader of an exported file.
 pub(crate) struct Reader {
     lines: Lines,
     coding: ContentCoding,
     limits: Limits,
-    step_bytes: usize,
+    batch_bytes: usize,
     sums: Sums,
     number: u64,
     records: u64,
-    /// How many lines were noted as wrong.
+    /// The number of lines that were reported as wrong.
     errors: usize,
-    place: ParserState,
-    /// Whether nothing more comes in.
+    parser: ParserState,
+    /// Whether the input has ended.
     is_finished: bool,
 }
 
-/// Where in the file it is.
+/// The position of the reader in the structure of the file.
 #[derive(Clone, Copy, Debug)]
 enum ParserState {
     Start,
-    /// Among the records of the one namespace.
+    /// Within the records of an export of one namespace.
     One,
-    /// Among those of many: how many there are to be, and how many were met.
+    /// Within the records of an export of several namespaces: the announced number of them, and the number found.
     All {
         namespaces: u64,
-        met: u64,
+        found: u64,
     },
     End,
 }
 
-/// What was read at once.
+/// The records of one step.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// Records of the namespace that was met before.
+    /// Records of the current namespace.
     pub(crate) records: Vec<Record>,
-    /// What is wrong with others.
+    /// The errors of other records.
     pub(crate) errors: Errors,
-    /// What follows.
-    pub(crate) then: Next,
+    /// What follows the records.
+    pub(crate) next: Next,
 }
 
-/// What follows a step.
+/// What follows a batch.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// Nothing before more comes in.
+    /// More input is needed.
     More,
-    /// The next step.
-    GoOn,
+    /// Another batch follows.
+    Continue,
     /// The first line.
     First(First),
-    /// The records of another namespace.
+    /// The line of a namespace, whose records follow.
     Section(Section),
-    /// Nothing: this is wrong with the file.
+    /// The error that ends the import.
     Fail(Error),
 }
 
 impl Reader {
-    /// One that has read nothing yet, and for which there is so much memory at most.
+    /// Returns a reader at the beginning of a body with this coding, for a memory of at most these bytes.
     pub(crate) fn new(
         coding: ContentCoding,
         limits: Limits,
@@ -95,91 +95,89 @@ impl Reader {
             lines: Lines::new(coding, limits.max_bytes(), body_memory_bytes)?,
             coding,
             limits,
-            step_bytes: STEP_BYTES.min(body_memory_bytes / STEP_DIVISOR),
+            batch_bytes: BATCH_BYTES.min(body_memory_bytes / BATCH_DIVISOR),
             sums: Sums::default(),
             number: 0,
             records: 0,
             errors: 0,
-            place: ParserState::Start,
+            parser: ParserState::Start,
             is_finished: false,
         })
     }
 
-    /// Takes in what came; all before it has been read.
+    /// Adds input, after all input before it was read.
     pub(crate) fn push(&mut self, input: Bytes) {
         self.lines.push(input);
     }
 
-    /// How many lines were read.
+    /// Returns the number of lines that were read.
     pub(crate) fn lines(&self) -> u64 {
         self.number
     }
 
-    /// The memory that it holds, in bytes.
+    /// Returns the memory of the reader in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.lines.bytes()
     }
 
-    /// Reads on.
-    pub(crate) fn step(&mut self) -> Batch {
-        let mut step = Batch {
+    /// Reads the next batch.
+    pub(crate) fn next_batch(&mut self) -> Batch {
+        let mut batch = Batch {
             records: Vec::new(),
             errors: Errors::default(),
-            then: Next::GoOn,
+            next: Next::Continue,
         };
         let (mut records, mut bytes, mut read_bytes) = (0, 0, 0);
-        while step.records.len() < STEP_RECORDS
+        while batch.records.len() < BATCH_RECORDS
             && self.errors < MAX_ERRORS
-            && (bytes == 0 || bytes < self.step_bytes)
-            && read_bytes < STEP_READ_BYTES
+            && (bytes == 0 || bytes < self.batch_bytes)
+            && read_bytes < BATCH_READ_BYTES
         {
-            let then = match self.lines.next() {
+            let next = match self.lines.next() {
                 Ok(Some(piece)) => {
                     read_bytes += piece.bytes().len();
-                    self.take(&piece, &mut step)
+                    self.read(&piece, &mut batch)
                 }
-                Ok(None) => self.part(),
+                Ok(None) => self.read_partial_line(),
                 Err(error) => Some(Next::Fail(error)),
             };
-            if let Some(then) = then {
-                step.then = then;
+            if let Some(next) = next {
+                batch.next = next;
                 break;
             }
-            if step.records.len() > records {
-                records = step.records.len();
-                bytes += step.records.last().map_or(0, Record::bytes);
+            if batch.records.len() > records {
+                records = batch.records.len();
+                bytes += batch.records.last().map_or(0, Record::bytes);
             }
         }
-        step
+        batch
     }
 
-    /// Reads what is left, once nothing more comes in.
+    /// Ends the input, and reads the rest.
     pub(crate) fn finish(&mut self) -> Batch {
         if let Err(error) = self.lines.finish() {
-            let then = Next::Fail(error);
-            let (records, errors) = (Vec::new(), Errors::default());
             return Batch {
-                records,
-                errors,
-                then,
+                records: Vec::new(),
+                errors: Errors::default(),
+                next: Next::Fail(error),
             };
         }
         self.is_finished = true;
-        self.step()
+        self.next_batch()
     }
 
-    /// Checks that all that was read is a whole file.
+    /// Checks that the file is complete.
     pub(crate) fn check(&self) -> Result<()> {
-        match self.place {
+        match self.parser {
             ParserState::End if !self.lines.is_within_a_line() => Ok(()),
-            ParserState::End => Err(self.behind()),
+            ParserState::End => Err(self.trailing_data()),
             ParserState::Start => Err(mistaken::no_first_line(&[])),
             ParserState::One | ParserState::All { .. } => Err(self.cut_off()),
         }
     }
 
-    /// Takes in a part of the text; what follows, if that is not the next part.
-    fn take(&mut self, piece: &Piece, step: &mut Batch) -> Option<Next> {
+    /// Reads a piece. Returns what ends the batch, if anything does.
+    fn read(&mut self, piece: &Piece, batch: &mut Batch) -> Option<Next> {
         let mut text = piece.bytes();
         if let Some(mistake) = self.mistake(text) {
             return Some(Next::Fail(mistake));
@@ -192,63 +190,62 @@ impl Reader {
             self.sums.leave_out(text);
             return None;
         }
-        if matches!(self.place, ParserState::End) {
-            return Some(Next::Fail(self.behind()));
+        if matches!(self.parser, ParserState::End) {
+            return Some(Next::Fail(self.trailing_data()));
         }
-        let read = match piece {
+        let parsed = match piece {
             Piece::Rest(text) | Piece::RestEnd(text) => {
                 self.sums.update(text);
                 return None;
             }
             Piece::Line(_) => {
                 self.number += 1;
-                Line::read(text.trim_ascii_end(), self.number, &self.limits)
+                Line::parse(text.trim_ascii_end(), self.number, &self.limits)
             }
             Piece::TooLong(_) => {
                 self.number += 1;
                 Err(self.too_long())
             }
         };
-        match read {
+        match parsed {
             Ok(Line::End { count, sha256 }) => {
                 return self.end(count, &sha256).err().map(Next::Fail);
             }
             Ok(line) => {
                 self.sums.update(text);
-                self.meet(line, step)
+                self.on_line(line, batch)
             }
             Err(error) => {
                 self.sums.update(text);
-                self.note(text, &error, step)
+                self.report(text, &error, batch)
             }
         }
         .unwrap_or_else(|error| Some(Next::Fail(error)))
     }
 
-    /// Looks at a line that has not ended; what follows, if that is no line.
-    fn part(&mut self) -> Option<Next> {
-        if let Some(mistake) = self.mistake(self.lines.part()) {
+    /// Examines the incomplete line. Returns what ends the batch, if anything does.
+    fn read_partial_line(&mut self) -> Option<Next> {
+        if let Some(mistake) = self.mistake(self.lines.partial_line()) {
             return Some(Next::Fail(mistake));
         }
-        match self.is_finished && !self.lines.part().is_empty() {
-            true => {
-                let text = self.lines.take_part();
-                self.take_last(&text).err().map(Next::Fail)
-            }
-            false => Some(Next::More),
+        if self.is_finished && !self.lines.partial_line().is_empty() {
+            let text = self.lines.take_partial_line();
+            self.read_last_line(&text).err().map(Next::Fail)
+        } else {
+            Some(Next::More)
         }
     }
 
-    /// Takes in a line that ends without a newline: only the last one may, as any other may be cut off.
-    fn take_last(&mut self, text: &[u8]) -> Result<()> {
+    /// Reads a line without a newline: only the last line may lack it, because any other may be cut off.
+    fn read_last_line(&mut self, text: &[u8]) -> Result<()> {
         if is_blank(text) {
             return Ok(());
         }
-        match self.place {
+        match self.parser {
             ParserState::Start => Err(mistaken::no_first_line(text)),
-            ParserState::End => Err(self.behind()),
+            ParserState::End => Err(self.trailing_data()),
             ParserState::One | ParserState::All { .. } => {
-                match Line::read(text.trim_ascii_end(), self.number + 1, &self.limits) {
+                match Line::parse(text.trim_ascii_end(), self.number + 1, &self.limits) {
                     Ok(Line::End { count, sha256 }) => {
                         self.number += 1;
                         self.end(count, &sha256)
@@ -259,15 +256,15 @@ impl Reader {
         }
     }
 
-    /// What the file is instead of an export, as far as its first line says so.
+    /// Returns the error of a file that is not an export, if its first line shows that.
     fn mistake(&self, text: &[u8]) -> Option<Error> {
-        match self.place {
+        match self.parser {
             ParserState::Start => mistaken::recognize(text, self.coding),
             ParserState::One | ParserState::All { .. } | ParserState::End => None,
         }
     }
 
-    /// The text of the first line without its byte order mark.
+    /// Returns the text of the first line without its byte order mark.
     fn without_mark<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
         match text.strip_prefix(MARK) {
             Some(rest) => {
@@ -278,22 +275,25 @@ impl Reader {
         }
     }
 
-    fn meet(&mut self, line: Line, step: &mut Batch) -> Result<Option<Next>> {
-        match (line, &mut self.place) {
+    fn on_line(&mut self, line: Line, batch: &mut Batch) -> Result<Option<Next>> {
+        match (line, &mut self.parser) {
             (Line::First(first), ParserState::Start) => {
-                self.place = match first {
+                self.parser = match first {
                     First::One(_) => ParserState::One,
-                    First::All(namespaces) => ParserState::All { namespaces, met: 0 },
+                    First::All(namespaces) => ParserState::All {
+                        namespaces,
+                        found: 0,
+                    },
                 };
                 Ok(Some(Next::First(first)))
             }
-            (Line::Section(section), ParserState::All { met, .. }) => {
-                *met += 1;
+            (Line::Section(section), ParserState::All { found, .. }) => {
+                *found += 1;
                 Ok(Some(Next::Section(section)))
             }
-            (Line::Record(record), ParserState::One | ParserState::All { met: 1.., .. }) => {
+            (Line::Record(record), ParserState::One | ParserState::All { found: 1.., .. }) => {
                 self.records += 1;
-                step.records.push(record);
+                batch.records.push(record);
                 Ok(None)
             }
             (Line::First(_), ParserState::One | ParserState::All { .. } | ParserState::End) => {
@@ -303,30 +303,30 @@ impl Reader {
                 Err(self.at_line("the body does not begin as an export does"))
             }
             (Line::Section(_), ParserState::One | ParserState::End) => {
-                Err(self.at_line("the export of one namespace has another one"))
+                Err(self.at_line("unexpected namespace: the export is of one namespace"))
             }
             (Line::Record(_), ParserState::All { .. } | ParserState::End) => {
-                Err(self.at_line("a record of no namespace"))
+                Err(self.at_line("unexpected record: expected the line of a namespace before it"))
             }
-            // It was met before.
+            // `read` handles the last line.
             (Line::End { .. }, _) => Ok(None),
         }
     }
 
-    /// Notes a line that cannot be read, if it is clear what it stands for.
-    fn note(&mut self, text: &[u8], error: &Error, step: &mut Batch) -> Result<Option<Next>> {
-        let is_record = match self.place {
+    /// Reports a malformed record. Any other malformed line ends the import with the error.
+    fn report(&mut self, text: &[u8], error: &Error, batch: &mut Batch) -> Result<Option<Next>> {
+        let is_record = match self.parser {
             ParserState::One => true,
-            // It may name the namespace of all that follows.
+            // Another line may be that of a namespace, whose records follow.
             ParserState::All { .. } => text.starts_with(RECORD),
             ParserState::Start | ParserState::End => false,
         };
         if !is_record {
-            return Err(json::of_field(error, &format!("line {}", self.number)));
+            return Err(json::in_field(error, &format!("line {}", self.number)));
         }
         self.records += 1;
         self.errors += 1;
-        step.errors.add(self.number, error);
+        batch.errors.add(self.number, error);
         Ok(None)
     }
 
@@ -335,28 +335,28 @@ impl Reader {
             let text = format!("the export was cut off or damaged: {why}");
             Err(invalid(&text))
         };
-        match self.place {
+        match self.parser {
             ParserState::Start => {
                 return Err(self.at_line("the body does not begin as an export does"));
             }
-            ParserState::All { namespaces, met } if namespaces != met => {
-                return damaged(format!("it has {met} namespaces of {namespaces}"));
+            ParserState::All { namespaces, found } if namespaces != found => {
+                return damaged(format!("it has {found} namespaces of {namespaces}"));
             }
             ParserState::All { .. } | ParserState::One | ParserState::End => {}
         }
         if count != self.records {
             return damaged(format!("it has {} records of {count}", self.records));
         }
-        if !self.sums.are(sha256) {
-            return damaged("its sha256 is another one".to_owned());
+        if !self.sums.matches(sha256) {
+            return damaged("its sha256 differs".to_owned());
         }
-        self.place = ParserState::End;
+        self.parser = ParserState::End;
         Ok(())
     }
 
     fn cut_off(&self) -> Error {
         let text = format!(
-            "the export was cut off: there is no last line; {} lines came",
+            "the export was cut off: it has no last line after {} lines",
             self.number
         );
         invalid(&text)
@@ -364,7 +364,7 @@ impl Reader {
 
     fn too_long(&self) -> Error {
         let text = format!(
-            "the line is longer than any with a value of {} bytes (limits.max_value_bytes)",
+            "the line is too long: expected a value of at most {} bytes (limits.max_value_bytes)",
             self.limits.max_bytes()
         );
         Error::new(Code::TooLarge, text)
@@ -372,11 +372,8 @@ impl Reader {
             .with("setting", "limits.max_value_bytes")
     }
 
-    fn behind(&self) -> Error {
-        let text = format!(
-            "there is something behind the last line, which is {}",
-            self.number
-        );
+    fn trailing_data(&self) -> Error {
+        let text = format!("trailing data after the last line, line {}", self.number);
         invalid(&text)
     }
 
@@ -385,7 +382,7 @@ impl Reader {
     }
 }
 
-/// Whether a line holds nothing.
+/// Returns whether a line is empty or has only white space.
 fn is_blank(text: &[u8]) -> bool {
     text.trim_ascii().is_empty()
 }

@@ -1,80 +1,80 @@
-//! What became of an import, as the client is told. It owns the bound on how many lines may be wrong.
+//! The report of an import. It owns the limit of wrong lines.
 
 use akvs_api::{ImportReport, LineError};
 use akvs_core::{Code, Error, Result};
 use serde_json::{Map, Value};
 
-/// So many lines may be wrong: then an import is stopped. Of those that were read by then and are not told it is said how
-/// many they are.
+/// The number of wrong lines after which an import stops. The report counts further ones that were read by then.
 pub(super) const MAX_ERRORS: usize = 10_000;
 
-/// What became of an import so far.
+/// The progress of an import.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(super) imported: u64,
     pub(super) skipped: u64,
-    /// Only where what is not in the file is deleted.
+    /// Only of an import with `mode=replace`.
     pub(super) deleted: Option<u64>,
     pub(crate) errors: Errors,
 }
 
-/// Which lines were wrong, and why.
+/// The wrong lines, each with its number and the reason.
 #[derive(Debug, Default)]
 pub(crate) struct Errors {
-    told: Vec<(u64, String)>,
+    reported: Vec<(u64, String)>,
     more: u64,
-    /// The memory of those that are told.
+    /// The memory of `reported`.
     bytes: usize,
 }
 
 impl Errors {
-    /// Notes what is wrong with the line of this number.
+    /// Adds the error of the line with this number.
     pub(super) fn add(&mut self, line: u64, error: &Error) {
-        match self.told.len() < MAX_ERRORS {
-            true => self.push(line, error.message().to_owned()),
-            false => self.more += 1,
+        if self.reported.len() < MAX_ERRORS {
+            self.push(line, error.message().to_owned());
+        } else {
+            self.more += 1;
         }
     }
 
-    /// The error that ends an import, where there are as many as may be.
+    /// Returns the error that ends an import with too many wrong lines.
     pub(crate) fn check(&self, line: u64) -> Result<()> {
         if self.count() < MAX_ERRORS as u64 {
             return Ok(());
         }
         let text = format!(
-            "{MAX_ERRORS} lines are wrong, which is the most: the import was stopped at line {line}; what was imported before stays"
+            "too many wrong lines: {MAX_ERRORS}; the import stopped at line {line}, and what it imported before stays"
         );
         let error = Error::new(Code::InvalidRequest, text).with("limit", MAX_ERRORS);
         Err(error.with("line", line))
     }
 
-    /// How many there are.
+    /// Returns the number of wrong lines.
     pub(super) fn count(&self) -> u64 {
-        self.told.len() as u64 + self.more
+        self.reported.len() as u64 + self.more
     }
 
-    /// Takes over those of another part of the import.
+    /// Adds the errors of another part of the import.
     pub(super) fn extend(&mut self, other: Errors) {
-        let room = MAX_ERRORS - self.told.len();
-        self.more += other.more + other.told.len().saturating_sub(room) as u64;
-        for (line, text) in other.told.into_iter().take(room) {
+        let room = MAX_ERRORS - self.reported.len();
+        self.more += other.more + other.reported.len().saturating_sub(room) as u64;
+        for (line, text) in other.reported.into_iter().take(room) {
             self.push(line, text);
         }
     }
 
     fn push(&mut self, line: u64, text: String) {
         self.bytes += size_of::<(u64, String)>() + text.len();
-        self.told.push((line, text));
+        self.reported.push((line, text));
     }
 
-    /// The memory that they hold, in bytes.
+    /// Returns the memory of the errors in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 }
 
 impl Report {
-    /// Takes over what became of another part of the import.
+    /// Adds the report of another part of the import.
     pub(super) fn extend(&mut self, other: Report) {
         self.imported += other.imported;
         self.skipped += other.skipped;
@@ -82,10 +82,10 @@ impl Report {
     }
 
     fn report(&self) -> ImportReport {
-        let mut told: Vec<&(u64, String)> = self.errors.told.iter().collect();
-        // What the store refuses is known later than what cannot be read.
-        told.sort_by_key(|(line, _)| *line);
-        let errors = told.into_iter().map(|(line, detail)| LineError {
+        let mut errors: Vec<&(u64, String)> = self.errors.reported.iter().collect();
+        // The store refuses a record later than the reader does.
+        errors.sort_by_key(|(line, _)| *line);
+        let errors = errors.into_iter().map(|(line, detail)| LineError {
             detail: detail.clone(),
             line: *line,
         });
@@ -98,13 +98,13 @@ impl Report {
         }
     }
 
-    /// The document, of an import that came to its end.
+    /// Returns the document of an import that succeeded.
     pub(crate) fn document(&self) -> String {
-        // The documents of the API can always be written.
+        // The derived serializer of the report does not fail.
         serde_json::to_string(&self.report()).unwrap_or_default()
     }
 
-    /// An error that ended the import, with what had been done until then.
+    /// Adds the report to the error that ended the import.
     pub(crate) fn explain<T>(&self, error: Error) -> Result<T> {
         let members = match serde_json::to_value(self.report()) {
             Ok(Value::Object(members)) => members,
@@ -116,8 +116,8 @@ impl Report {
     }
 }
 
-/// Whether an error is one of a record, and the others may still be stored.
-pub(super) fn is_of_a_record(code: Code) -> bool {
+/// Returns whether an error belongs to a record, so that the others can still be stored.
+pub(super) fn is_record_error(code: Code) -> bool {
     match code {
         Code::InvalidKey
         | Code::InvalidNamespace

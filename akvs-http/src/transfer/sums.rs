@@ -1,31 +1,31 @@
-//! The sum of a file that is read, where a program may have changed its line ends on the way.
+//! The checksum of an imported file whose line ends a program may have changed.
 //!
-//! Two sums are kept: of the bytes as they came, and of the text as an export writes it, with a bare newline after each
-//! line, no empty line, and no byte order mark. Either is right: no line of an export has a carriage return of its own.
-//! As long as both are the same, one is computed.
+//! Two sums are computed: of the bytes as received, and of the text as an export writes it, with a newline after each line,
+//! without empty lines and without a byte order mark. Either may match, because no line of an export has a carriage return
+//! of its own. Only one sum is computed while both are equal.
 
 use akvs_api::export::Checksum;
 
 const RETURN: u8 = b'\r';
 const NEWLINE: u8 = b'\n';
 
-/// The sums of what was read so far.
+/// The checksums of the text that was read.
 #[derive(Default)]
 pub(super) struct Sums {
-    written: Checksum,
-    /// That of the bytes as they came, where it is another one.
-    came: Option<Checksum>,
-    /// Carriage returns of which it is not known whether a newline follows.
+    normalized: Checksum,
+    /// The checksum of the bytes as received, if it differs.
+    received: Option<Checksum>,
+    /// The number of carriage returns at the end, which a newline may follow.
     returns: usize,
 }
 
 impl Sums {
-    /// Takes in a line, or a part of one.
+    /// Adds a line, or a part of a line.
     pub(super) fn update(&mut self, text: &[u8]) {
         if self.returns == 0 && !text.contains(&RETURN) {
-            self.written.update(text);
-            if let Some(came) = &mut self.came {
-                came.update(text);
+            self.normalized.update(text);
+            if let Some(received) = &mut self.received {
+                received.update(text);
             }
             return;
         }
@@ -40,34 +40,34 @@ impl Sums {
                 .count();
             let inner = &inner[..inner.len() - returns];
             if !inner.is_empty() {
-                self.write_returns();
-                self.written.update(inner);
+                self.add_returns();
+                self.normalized.update(inner);
             }
             self.returns += returns;
             if line.is_some() {
                 self.returns = 0;
-                self.written.update(&[NEWLINE]);
+                self.normalized.update(&[NEWLINE]);
             }
         }
     }
 
-    /// Takes in what an export does not have: an empty line, or a byte order mark.
+    /// Adds text that an export does not have, an empty line or a byte order mark, to the sum of the bytes as received.
     pub(super) fn leave_out(&mut self, text: &[u8]) {
-        self.came
-            .get_or_insert_with(|| self.written.clone())
+        self.received
+            .get_or_insert_with(|| self.normalized.clone())
             .update(text);
     }
 
-    /// Whether this is the sum, in hexadecimal.
-    pub(super) fn are(&self, sha256: &str) -> bool {
-        let came = self.came.as_ref().is_some_and(|came| came.hex() == sha256);
-        came || self.written.hex() == sha256
+    /// Returns whether one of the sums is this one, in hexadecimal.
+    pub(super) fn matches(&self, sha256: &str) -> bool {
+        let received = self.received.as_ref();
+        received.is_some_and(|received| received.hex() == sha256) || self.normalized.hex() == sha256
     }
 
-    /// Those before something else than a newline belong to the text.
-    fn write_returns(&mut self) {
+    /// Adds carriage returns that no newline follows, which belong to the text.
+    fn add_returns(&mut self) {
         for _ in 0..std::mem::take(&mut self.returns) {
-            self.written.update(&[RETURN]);
+            self.normalized.update(&[RETURN]);
         }
     }
 }
@@ -82,16 +82,16 @@ mod tests {
         sum.hex()
     }
 
-    /// Whether a text that comes in these parts has this sum too.
+    /// Returns whether a text in these parts matches the sum of a text.
     fn is_sum_of(parts: &[&[u8]], text: &[u8]) -> bool {
         let mut sums = Sums::default();
         parts.iter().for_each(|part| sums.update(part));
-        assert!(sums.are(&sum(&parts.concat())), "that of the bytes");
-        sums.are(&sum(text))
+        assert!(sums.matches(&sum(&parts.concat())), "that of the bytes");
+        sums.matches(&sum(text))
     }
 
     #[test]
-    fn line_ends_are_made_newlines_wherever_the_parts_end() {
+    fn line_ends_are_normalized_wherever_the_parts_end() {
         let text = b"a\r\nb\rc\r\r\n\r\nd\n";
         for at in 0..text.len() {
             let (one, other) = text.split_at(at);
@@ -101,11 +101,11 @@ mod tests {
     }
 
     #[test]
-    fn what_an_export_does_not_have_is_left_out() {
+    fn text_that_an_export_does_not_have_is_left_out() {
         let mut sums = Sums::default();
         sums.leave_out(b"\xef\xbb\xbf");
         sums.update(b"a\n");
-        assert!(sums.are(&sum(b"a\n")) && sums.are(&sum(b"\xef\xbb\xbfa\n")));
-        assert!(!sums.are(&sum(b"a")));
+        assert!(sums.matches(&sum(b"a\n")) && sums.matches(&sum(b"\xef\xbb\xbfa\n")));
+        assert!(!sums.matches(&sum(b"a")));
     }
 }

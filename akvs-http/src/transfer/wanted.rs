@@ -1,5 +1,5 @@
-//! Whether an import may go on: not once its token's rights have ended, and not for long once its client has closed its
-//! side of the connection.
+//! The check of whether an import may continue: not after the rights of its token have ended, and only for a short time
+//! after its client has closed its side of the connection.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,48 +11,48 @@ use akvs_registry::Registry;
 use crate::auth::StreamAuthorization;
 use crate::transport::connection::Presence;
 
-/// So much longer an import goes on: its client may have ended what it sends, and still read.
+/// The time that an import continues after the client has closed its side: the client may still read the answer.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Whether an import may go on; cheap to clone.
+/// The check of whether an import may continue; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Wanted(Rc<Inner>);
 
 struct Inner {
     registry: Registry,
-    /// The rights that all of it needs.
-    permits: RefCell<Vec<StreamAuthorization>>,
-    /// None where there is no connection.
+    /// The rights that the import needs.
+    authorizations: RefCell<Vec<StreamAuthorization>>,
+    /// None if the request has no connection, as in tests.
     presence: Option<Presence>,
-    /// When it was first seen that the client has closed its side.
+    /// The time at which the closed side was first noticed.
     closed: Cell<Option<Duration>>,
 }
 
 impl Wanted {
-    /// Wanted for as long as these rights hold and the client is there.
+    /// Returns a check of these rights and of the presence of the client.
     pub(crate) fn new(
         registry: Registry,
-        permits: Vec<StreamAuthorization>,
+        authorizations: Vec<StreamAuthorization>,
         presence: Option<Presence>,
     ) -> Wanted {
         Wanted(Rc::new(Inner {
             registry,
-            permits: RefCell::new(permits),
+            authorizations: RefCell::new(authorizations),
             presence,
             closed: Cell::new(None),
         }))
     }
 
-    /// The error that ends the import: its rights have ended, or its client has been gone for a while. To be asked for
-    /// before each batch that is written or deleted.
+    /// Returns the error that ends the import if its rights have ended, or the client has closed its side for some time.
+    /// Must be called before each batch that is written or deleted.
     pub(crate) fn check(&self) -> Result<()> {
         let Inner {
             registry,
-            permits,
+            authorizations,
             presence,
             closed,
         } = &*self.0;
-        for authorization in permits.borrow_mut().iter_mut() {
+        for authorization in authorizations.borrow_mut().iter_mut() {
             authorization.check(|| registry.now())?;
         }
         if !presence.as_ref().is_some_and(Presence::is_closed) {
@@ -65,7 +65,7 @@ impl Wanted {
             return Ok(());
         }
         let text = format!(
-            "the client closed its side of the connection, and {GRACE:?} later the import was stopped"
+            "the import stopped {GRACE:?} after the client closed its side of the connection"
         );
         Err(Error::new(Code::InvalidRequest, text))
     }

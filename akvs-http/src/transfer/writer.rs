@@ -1,4 +1,4 @@
-//! The lines of an export as they are written. What they mean is told where they are read.
+//! Writing of the lines of an export. [`akvs_api::export`] defines their members.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::format::{First, Record, Section};
 use crate::response::headers;
 
 impl First {
-    /// Writes the first line of an export of so many namespaces.
+    /// Writes the first line of an export of this number of namespaces.
     pub(crate) fn write_all(namespaces: u64, revision: Revision, text: &mut Vec<u8>) {
         let line: Line<'_> = Line {
             akvs: Some(VERSION),
@@ -23,7 +23,7 @@ impl First {
 }
 
 impl Section {
-    /// Writes what is said of a namespace before its records, as the first line of a file or not.
+    /// Writes the line of a namespace before its records; in the export of one namespace it is the first line.
     pub(crate) fn write(
         info: &NamespaceInfo,
         revision: Revision,
@@ -59,8 +59,8 @@ impl Record {
             key64,
             value,
             value64,
-            content_type: representation.content_type.as_ref().map(text_of),
-            content_encoding: representation.content_encoding.as_ref().map(text_of),
+            content_type: representation.content_type.as_ref().map(field_text),
+            content_encoding: representation.content_encoding.as_ref().map(field_text),
             revision: Some(entry.revision.get()),
             created: Some(headers::date_time(entry.created).into()),
             modified: Some(headers::date_time(entry.modified).into()),
@@ -70,12 +70,12 @@ impl Record {
         line.write(text);
     }
 
-    /// The memory that it holds, in bytes.
+    /// Returns the memory of the key and the value in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.key.as_bytes().len() + self.value.len()
     }
 }
 
-fn text_of(field: &FieldValue) -> Cow<'_, str> {
+fn field_text(field: &FieldValue) -> Cow<'_, str> {
     field.as_str().into()
 }

@@ -1,5 +1,5 @@
-//! `Expect: 100-continue` (RFC 9110, section 10.1.1): a client that asks before it sends content gets an error at once
-//! where the content is not wanted.
+//! `Expect: 100-continue` (RFC 9110, section 10.1.1): a client that waits before it sends content gets an error at once if
+//! the server does not want the content.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use akvs_core::{Code, Error};
 use crate::response::problem;
 use crate::transport::resources::Resources;
 
-/// Asks for the content of a request, or rejects it.
+/// Accepts the content of a request, or rejects the request.
 pub(crate) async fn accept_body(
     request: Request,
     resources: Arc<Resources>,
@@ -25,7 +25,7 @@ pub(crate) async fn accept_body(
     }
 }
 
-/// A request whose content is not wanted.
+/// A request whose content the server does not want.
 pub(crate) struct Rejected {
     error: Error,
     challenge: &'static str,
@@ -33,7 +33,7 @@ pub(crate) struct Rejected {
 
 impl From<Rejected> for Response<BoxBody> {
     fn from(Rejected { error, challenge }: Rejected) -> Response<BoxBody> {
-        let (status, _) = problem::status(error.code());
+        let status = problem::status(error.code());
         let mut response = Response::build(status);
         if error.code() == Code::Unauthorized {
             response.insert_header((WWW_AUTHENTICATE, challenge));

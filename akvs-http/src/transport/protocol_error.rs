@@ -1,7 +1,7 @@
-//! Problem documents for the errors that actix answers with a status alone, of bytes that are no request.
+//! Problem documents for the errors that actix answers without a body, to bytes that are not a request.
 //!
-//! actix has no hook for that, so the document is added where the bytes go out. No other response looks like those: our
-//! errors have a body.
+//! actix has no hook for them, so the document is added to the bytes of the response. No other response has such a form,
+//! because the server's own errors have a body.
 
 use actix_web::http::StatusCode;
 use akvs_core::{Code, Error};
@@ -11,7 +11,7 @@ use crate::response::problem;
 const VERSION: &str = "HTTP/1.1 ";
 const NO_BODY: &str = "content-length: 0\r\n";
 const END: &str = "\r\n\r\n";
-/// More bytes than any of those heads has.
+/// A length that no such response exceeds.
 const MAX_BYTES: usize = 1_024;
 
 /// Returns these bytes with a problem document, if they are such a response.
@@ -21,18 +21,19 @@ pub(crate) fn with_problem_body(bytes: &[u8]) -> Option<Vec<u8>> {
     let status = head.strip_prefix(VERSION).filter(|_| is_head)?.get(..3)?;
     let status = StatusCode::from_bytes(status.as_bytes()).ok()?;
     let (before, after) = head.split_once(NO_BODY)?;
-    let document = problem::document_with(&reason(status)?, status, status.canonical_reason()?);
+    let document = problem::document_with_status(&reason(status)?, status);
     let (length, media_type) = (document.len(), problem::PROBLEM_JSON);
     let fields = format!("content-length: {length}\r\ncontent-type: {media_type}\r\n");
-    // It ends the connection, but does not say so.
-    let close = match head.contains("\r\nconnection: ") {
-        true => "",
-        false => "connection: close\r\n",
+    // actix closes the connection, but may not send the field.
+    let close = if head.contains("\r\nconnection: ") {
+        ""
+    } else {
+        "connection: close\r\n"
     };
     Some([before, close, &fields, after, &document].concat().into())
 }
 
-/// The reason of an error of actix; none of a status that it does not use. Known ones are answered before.
+/// Returns the error of a status; none for a status that actix does not use. Most errors are refused before they reach actix.
 fn reason(status: StatusCode) -> Option<Error> {
     let text = match status {
         StatusCode::BAD_REQUEST => "malformed request: expected HTTP/1.1",
@@ -47,11 +48,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_has_no_word_is_explained() {
+    fn only_an_error_without_a_body_gets_a_document() {
         let own = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\npong";
         let refusal = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-        let told = with_problem_body(refusal.as_bytes()).unwrap();
-        let text = std::str::from_utf8(&told).unwrap();
+        let answer = with_problem_body(refusal.as_bytes()).unwrap();
+        let text = std::str::from_utf8(&answer).unwrap();
         let (head, body) = text.rsplit_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\ncontent-length: "));
         assert!(head.ends_with("connection: close"), "{head}");

@@ -257,7 +257,7 @@ fn every_route_is_described() {
         methods.insert(operation.method.clone());
     }
     let rows = ROUTES.lines().filter_map(|line| {
-        let (_, path) = line.split_once(": \"/")?;
+        let (_, path) = line.split_once(", \"/")?;
         let (path, columns) = path.split_once("\", ")?;
         (!columns.starts_with("Owner")).then(|| format!("/{path}"))
     });

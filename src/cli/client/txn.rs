@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 
-use akvs_api::strict::{List, Object};
+use akvs_api::strict::List;
 use akvs_api::text::{PairError, read_pair};
 use akvs_api::txn::{Check, Op, OpKind, Ttl, TxnRequest};
+use akvs_api::{json, ttl};
 use akvs_client::{Client, Put, Revision};
 use clap::Args;
-use serde_json::json;
 
 use super::{render, value};
 use crate::error::CliError;
@@ -31,10 +31,9 @@ pub(crate) struct Txn {
 impl Txn {
     pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let text = value::read(self.document)?;
-        let request: Object<TxnRequest> = serde_json::from_slice(&text)
+        let TxnRequest { checks, ops } = json::parse(&text)
             .map_err(|error| CliError::usage(format!("invalid transaction: {error}")))?;
-        let TxnRequest { checks, ops } = request.0;
-        let ops = ops.ok_or_else(|| CliError::usage("invalid transaction: missing field `ops`"))?;
+        let ops = ops.ok_or_else(|| CliError::usage("invalid transaction: ops: missing member"))?;
         let mut txn = render::namespace(client, &self.namespace)?.txn();
         for check in elements("checks", checks.unwrap_or_default())? {
             txn = add_check(txn, check)?;
@@ -44,13 +43,13 @@ impl Txn {
         }
         let done = txn.commit().await.map_err(|error| render::failed(&error))?;
         let results = done.results.iter().map(|result| {
-            json!({
+            serde_json::json!({
                 "revision": result.revision.map(Revision::get),
                 "existed": (!result.write_only).then_some(result.existed),
                 "value": result.value,
             })
         });
-        let document = json!({
+        let document = serde_json::json!({
             "revision": done.revision.map(Revision::get),
             "results": results.collect::<Vec<_>>(),
         });
@@ -89,7 +88,7 @@ fn add_op(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
         );
         CliError::usage(text)
     })?;
-    if let Some(member) = op.foreign_member(kind) {
+    if let Some(member) = op.unknown_member(kind) {
         let text = format!(
             "invalid operation: unexpected member {member} of op {}",
             kind.as_str()
@@ -98,7 +97,7 @@ fn add_op(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
     }
     let key = bytes("key", op.key, op.key64)?;
     let ttl = op.ttl.map(|Ttl(text)| text);
-    let keeps = ttl.as_deref() == Some("keep");
+    let keeps = ttl.as_deref() == Some(ttl::KEEP);
     let ttl = ttl
         .filter(|_| !keeps)
         .as_deref()
@@ -131,8 +130,8 @@ fn bytes(name: &str, text: Option<String>, base64: Option<String>) -> Result<Vec
         Ok(None) | Err(PairError::Both) => Err(CliError::usage(format!(
             "expected one of {name} and {name}64"
         ))),
-        Err(PairError::Malformed(error)) => Err(CliError::usage(format!(
-            "invalid {name}64: {error}; expected base64url"
-        ))),
+        Err(PairError::Malformed(error)) => {
+            Err(CliError::usage(format!("invalid {name}64: {error}")))
+        }
     }
 }

@@ -6,14 +6,12 @@ use std::fmt;
 use std::time::Duration;
 
 use akvs_api::txn::{Op, OpKind, Ttl};
-use akvs_api::{TextOrBase64, media_type};
+use akvs_api::{TextOrBase64, media_type, ttl};
 use akvs_core::FieldValue;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::invalid;
 use crate::error::{Error, Result};
-use crate::wire;
 use crate::wire::json;
 
 /// A value that a [`Txn`](crate::Txn) stores, with its options.
@@ -75,7 +73,7 @@ impl Put {
     /// # Ok(()) }
     /// ```
     pub fn ttl(mut self, ttl: Duration) -> Put {
-        self.ttl = Some(ttl_text(ttl));
+        self.ttl = Some(ttl::format(ttl).map_err(Error::from));
         self
     }
 
@@ -89,7 +87,7 @@ impl Put {
     /// # Ok(()) }
     /// ```
     pub fn keep_ttl(mut self) -> Put {
-        self.ttl = Some(Ok("keep".into()));
+        self.ttl = Some(Ok(ttl::KEEP.into()));
         self
     }
 
@@ -121,12 +119,6 @@ impl Put {
             ..super::op(OpKind::Set)
         })
     }
-}
-
-/// Returns a time to live as the server parses it.
-pub(super) fn ttl_text(ttl: Duration) -> Result<String> {
-    let text = wire::ttl(ttl);
-    text.ok_or_else(|| invalid("invalid ttl 0: expected more than 0").into())
 }
 
 impl fmt::Debug for Put {

@@ -1,21 +1,21 @@
-//! Ranges of bytes (RFC 9110, section 14): which part of a value a reader wants.
+//! Byte ranges of a read (RFC 9110, section 14).
 
 use actix_web::http::header::{HeaderMap, IF_RANGE, RANGE};
 use akvs_core::PeekedEntry;
 
 use super::tags;
 
-/// The part of a value that a reader wants.
+/// The part of a value that a reader requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Whole,
-    /// From the first byte to before the second.
+    /// From this byte to before that byte.
     Bytes(usize, usize),
-    /// None of the bytes that there are.
+    /// No byte of the value.
     Outside,
 }
 
-/// What `Range` and `If-Range` say. One range is heeded; several, or one that cannot be read, give the whole.
+/// Evaluates `Range` and `If-Range`. Several ranges, or a malformed range, give the whole value.
 pub(crate) fn part(headers: &HeaderMap, found: &PeekedEntry) -> Part {
     let mut lines = headers.get_all(RANGE);
     let Some(range) = lines.next().and_then(|range| range.to_str().ok()) else {
@@ -25,7 +25,7 @@ pub(crate) fn part(headers: &HeaderMap, found: &PeekedEntry) -> Part {
         return Part::Whole;
     }
     if let Some(tag) = headers.get(IF_RANGE) {
-        // A date never says enough: the value may have changed twice within its second (sections 8.8.2.2 and 13.1.5).
+        // A date is never exact enough: the value may have changed twice within its second (sections 8.8.2.2 and 13.1.5).
         let tag = tags::parse_one(tag.as_bytes().trim_ascii());
         let is_current = |tag: tags::Tag<'_>| tag.revision() == Some(found.entry.revision);
         if !tag.is_some_and(|tag| !tag.is_weak && is_current(tag)) {
@@ -47,13 +47,13 @@ fn parse_range(range: &str, length: usize) -> Option<Part> {
     }
     let number = |digits: &str| -> Option<usize> {
         let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        // What is too large for a number is larger than any value.
+        // A number of more than 64 bits is larger than any value.
         all_digits.then(|| digits.parse().unwrap_or(usize::MAX))
     };
     let (start, end) = match (first, last) {
         ("", suffix) => match number(suffix)? {
             0 => return Some(Part::Outside),
-            // All of what is shorter, which has no part to be told of where it is empty.
+            // A shorter value is sent whole; an empty value has no part for `Content-Range`.
             _ if length == 0 => return Some(Part::Whole),
             suffix => (length.saturating_sub(suffix), length),
         },

@@ -4,10 +4,10 @@
 use actix_web::http::header::{HeaderMap, HeaderName};
 use akvs_core::{Code, Error, Result, Revision};
 
-/// An error does not give back more of a field than this.
+/// The maximum length of a field in the text of an error.
 const SHOWN_BYTES: usize = 64;
 
-/// What a field says.
+/// The tags of a field.
 pub(super) enum Tags<'a> {
     Any,
     These(Vec<Tag<'a>>),
@@ -22,18 +22,18 @@ pub(super) struct Tag<'a> {
 }
 
 impl Tag<'_> {
-    /// The revision that this is the tag of; none where it is no tag of ours.
+    /// Returns the revision with this tag; none for a tag that AKVS does not write.
     pub(super) fn revision(&self) -> Option<Revision> {
         let digits = &self.opaque[1..self.opaque.len() - 1];
         let text = std::str::from_utf8(digits).ok()?;
-        // Only as we write it: "07" is another tag than "7".
+        // Only the canonical form: "07" is another tag than "7".
         let number = text.parse::<u64>().ok();
         let number = number.filter(|number| number.to_string() == text);
         number.map(Revision::new)
     }
 }
 
-/// Reads a field, or nothing where it is not there.
+/// Parses a field; returns none if it is missing.
 pub(super) fn read<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<Tags<'a>>> {
     let mut lines = headers.get_all(name);
     let Some(first) = lines.next() else {
@@ -64,7 +64,7 @@ pub(super) fn read<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Opti
     }
 }
 
-/// Reads the only tag of a text.
+/// Parses a text with a single tag.
 pub(super) fn parse_one(text: &[u8]) -> Option<Tag<'_>> {
     let (tag, rest) = parse_tag(text)?;
     rest.is_empty().then_some(tag)
@@ -86,7 +86,7 @@ fn parse_list<'a>(mut text: &'a [u8], tags: &mut Vec<Tag<'a>>) -> Option<()> {
     }
 }
 
-/// Reads a tag, and what follows it.
+/// Parses a tag, and returns it with the rest of the text.
 fn parse_tag(text: &[u8]) -> Option<(Tag<'_>, &[u8])> {
     let (is_weak, text) = match text.strip_prefix(b"W/") {
         Some(text) => (true, text),
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use actix_web::http::header::{HeaderValue, IF_MATCH};
 
-    /// The tags of these lines: `w` before a weak one.
+    /// Returns the tags of these lines, a weak tag after `w`.
     fn tags(lines: &[&[u8]]) -> Option<Vec<String>> {
         let mut headers = HeaderMap::new();
         for line in lines {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_refused() {
+    fn a_malformed_list_is_refused() {
         for line in [
             &b""[..],
             b",",
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_revision_as_it_is_written_is_one() {
+    fn only_the_canonical_form_of_a_revision_is_one() {
         for (text, expected) in [
             ("\"7\"", Some(7)),
             ("\"18446744073709551615\"", Some(u64::MAX)),

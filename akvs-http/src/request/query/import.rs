@@ -1,12 +1,12 @@
 //! The parameter `mode` of an import.
 
-/// What an import does with keys that exist.
+/// The mode of an import: what it does with existing keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// It sets them.
+    /// Overwrites them.
     Merge,
-    /// It leaves them.
+    /// Keeps them.
     Create,
-    /// It sets them, and deletes those that are not in the file.
+    /// Overwrites them, and deletes keys that are not in the file.
     Replace,
 }

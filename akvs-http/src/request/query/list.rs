@@ -4,12 +4,12 @@ use akvs_api::param;
 use akvs_core::{Code, Error, Key, Namespace, Result};
 use bytes::Bytes;
 
-use super::watch::{decoded, truth};
+use super::watch::{boolean, decode};
 use super::{each_bytes, invalid, once, shown, unknown};
 
-/// The maximum of items of a page.
+/// The maximum number of items of a page.
 pub(crate) const MAX_LIMIT: usize = 1_000;
-/// The number of items of a page by default.
+/// The default number of items of a page.
 pub(crate) const DEFAULT_LIMIT: usize = 100;
 /// The length of the longest key and of a byte after it.
 pub(crate) const MAX_BOUND_BYTES: usize = Key::MAX_BYTES + 1;
@@ -28,21 +28,21 @@ pub(crate) struct ListParams {
 }
 
 impl ListParams {
-    /// The most items of the page.
+    /// Returns the maximum number of items of the page.
     pub(crate) fn limit(&self) -> usize {
         self.limit.unwrap_or(DEFAULT_LIMIT)
     }
 
     /// Rejects the parameters of pages, for a response that has the whole range.
     pub(crate) fn check_stream(&self) -> Result<()> {
-        for (name, is_there) in [
+        for (name, is_present) in [
             (param::LIMIT, self.limit.is_some()),
             (param::CURSOR, self.cursor.is_some()),
             (param::DELIMITER, self.delimiter.is_some()),
         ] {
-            if is_there {
+            if is_present {
                 let text = format!(
-                    "{name} is for pages: a response of application/x-ndjson has the whole range"
+                    "unexpected parameter {name}: a response of application/x-ndjson has no pages"
                 );
                 return Err(invalid(&text, name));
             }
@@ -59,7 +59,7 @@ pub(crate) struct NamespacesParams {
     pub(crate) cursor: Option<Bytes>,
 }
 
-/// What a `DELETE` of a namespace deletes.
+/// The scope of a `DELETE` of a namespace.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum DeleteScope {
     Namespace,
@@ -82,15 +82,15 @@ pub(crate) fn parse_list(query: &str) -> Result<ListParams> {
             param::DELIMITER64 => (&mut delimiter, true),
             param::CURSOR => return once(name, cursor.replace(value).is_some()),
             param::LIMIT => return once(name, limit.replace(number(name, &value)?).is_some()),
-            param::REVERSE => return once(name, reverse.replace(truth(name, &value)?).is_some()),
-            param::VALUES => return once(name, values.replace(truth(name, &value)?).is_some()),
+            param::REVERSE => return once(name, reverse.replace(boolean(name, &value)?).is_some()),
+            param::VALUES => return once(name, values.replace(boolean(name, &value)?).is_some()),
             _ => return Err(unknown(name)),
         };
         once(name, slot.replace(bound(name, value, is_base64)?).is_some())
     })?;
     if delimiter.as_ref().is_some_and(Bytes::is_empty) {
         return Err(invalid(
-            "delimiter is empty: expected at least one byte",
+            "invalid delimiter \"\": expected at least one byte",
             param::DELIMITER,
         ));
     }
@@ -112,7 +112,7 @@ pub(crate) fn parse_namespaces(query: &str) -> Result<NamespacesParams> {
     each_bytes(query, |name, value| match name {
         param::PREFIX => once(name, prefix.replace(text(name, &value)?).is_some()),
         param::PREFIX64 => {
-            let value = decoded(name, &value)?;
+            let value = decode(name, &value)?;
             once(name, prefix.replace(text(name, &value)?).is_some())
         }
         param::LIMIT => once(name, limit.replace(number(name, &value)?).is_some()),
@@ -141,8 +141,7 @@ pub(crate) fn parse_delete(query: &str, namespace: &str) -> Result<DeleteScope> 
             param::CONFIRM,
         )),
         (None, Some(prefix)) if prefix.is_empty() => {
-            let text =
-                "prefix is empty, which is all keys: to drop the namespace add ?confirm=NAMESPACE";
+            let text = "invalid prefix \"\": it matches all keys; to drop the namespace add ?confirm=NAMESPACE";
             Err(invalid(text, param::PREFIX))
         }
         (None, Some(prefix)) => Ok(DeleteScope::Prefix(prefix)),
@@ -156,9 +155,10 @@ pub(crate) fn parse_delete(query: &str, namespace: &str) -> Result<DeleteScope> 
 }
 
 fn bound(name: &str, value: Bytes, is_base64: bool) -> Result<Bytes> {
-    let bytes = match is_base64 {
-        true => decoded(name, &value)?,
-        false => value,
+    let bytes = if is_base64 {
+        decode(name, &value)?
+    } else {
+        value
     };
     if bytes.len() > MAX_BOUND_BYTES {
         let text = format!("{name} is too long: expected at most {MAX_BOUND_BYTES} bytes");
@@ -167,7 +167,7 @@ fn bound(name: &str, value: Bytes, is_base64: bool) -> Result<Bytes> {
     Ok(bytes)
 }
 
-/// The beginning of a namespace's name, if it can be one.
+/// Parses the beginning of a namespace's name.
 fn text(name: &str, value: &[u8]) -> Result<String> {
     if value.is_empty() {
         return Ok(String::new());
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_twice_or_no_value_is_refused_by_name() {
+    fn an_unknown_repeated_or_invalid_parameter_is_refused_by_name() {
         let long = format!("end={}", "a".repeat(1_026));
         for (query, name) in [
             ("perfix=a", "perfix"),

@@ -1,4 +1,4 @@
-//! The query of a watch: the keys, and the revision from which on.
+//! The query of a watch: its keys and its first revision.
 
 use akvs_api::param;
 use akvs_core::{Key, Result, Revision};
@@ -8,16 +8,16 @@ use bytes::Bytes;
 use super::{each_bytes, invalid, once, shown, unknown};
 use crate::request::path;
 
-/// Parses the query of a watch. The id of the last event goes before `since`.
+/// Parses the query of a watch. The id of the last event takes precedence over `since`.
 pub(crate) fn parse_watch(query: &str, last_event: Option<&str>) -> Result<WatchOptions> {
     let (mut prefix, mut key, mut since, mut values) = (None, None, None, None);
     each_bytes(query, |name, value| match name {
         param::PREFIX => once(name, prefix.replace(value).is_some()),
-        param::PREFIX64 => once(name, prefix.replace(decoded(name, &value)?).is_some()),
+        param::PREFIX64 => once(name, prefix.replace(decode(name, &value)?).is_some()),
         param::KEY => once(name, key.replace(value).is_some()),
-        param::KEY64 => once(name, key.replace(decoded(name, &value)?).is_some()),
+        param::KEY64 => once(name, key.replace(decode(name, &value)?).is_some()),
         param::SINCE => once(name, since.replace(revision(name, &value)?).is_some()),
-        param::VALUES => once(name, values.replace(truth(name, &value)?).is_some()),
+        param::VALUES => once(name, values.replace(boolean(name, &value)?).is_some()),
         _ => Err(unknown(name)),
     })?;
     let filter = match (prefix, key) {
@@ -47,12 +47,11 @@ pub(crate) fn parse_watch(query: &str, last_event: Option<&str>) -> Result<Watch
     })
 }
 
-pub(super) fn decoded(name: &str, value: &[u8]) -> Result<Bytes> {
+pub(super) fn decode(name: &str, value: &[u8]) -> Result<Bytes> {
     let bytes = path::decode_base64(value);
-    bytes.map(Bytes::from).map_err(|error| {
-        let text = format!("invalid {name}: expected base64url without padding: {error}");
-        invalid(&text, name)
-    })
+    bytes
+        .map(Bytes::from)
+        .map_err(|error| invalid(&format!("invalid {name}: {error}"), name))
 }
 
 fn revision(name: &str, value: &[u8]) -> Result<Revision> {
@@ -65,7 +64,7 @@ fn revision(name: &str, value: &[u8]) -> Result<Revision> {
     })
 }
 
-pub(super) fn truth(name: &str, value: &[u8]) -> Result<bool> {
+pub(super) fn boolean(name: &str, value: &[u8]) -> Result<bool> {
     match value {
         b"true" => Ok(true),
         b"false" => Ok(false),
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn it_begins_now_with_the_state_or_after_a_revision() {
+    fn a_watch_begins_now_with_the_state_or_after_a_revision() {
         for (query, last, start) in [
             ("", None, Start::Now),
             ("since=0", None, Start::State),
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_twice_or_no_value_is_refused_by_name() {
+    fn an_unknown_repeated_or_invalid_parameter_is_refused_by_name() {
         for (query, name) in [
             ("sicne=7", "sicne"),
             ("since=", "since"),

@@ -1,4 +1,4 @@
-//! The answer to bytes that are no request: its status and its problem.
+//! The answer to bytes that are not a request: its status and its problem.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -8,7 +8,7 @@ use akvs_core::{Code, Error};
 use super::head::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES};
 use crate::response::problem;
 
-/// Why bytes are no request.
+/// A refusal of bytes that are not a valid request.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,
@@ -16,7 +16,7 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// A request that is not written as HTTP/1.1 demands.
+    /// Returns the refusal of a request that violates HTTP/1.1.
     pub(crate) fn malformed(text: impl Into<String>) -> Refusal {
         Refusal {
             status: StatusCode::BAD_REQUEST,
@@ -24,7 +24,7 @@ impl Refusal {
         }
     }
 
-    /// A head that did not come in time.
+    /// Returns the refusal of a head that did not arrive in time.
     pub(super) fn late() -> Refusal {
         let text = "the head of the request did not arrive in time (limits.header_timeout)";
         Refusal {
@@ -33,7 +33,7 @@ impl Refusal {
         }
     }
 
-    /// A head with too much in it.
+    /// Returns the refusal of a head with too many fields or bytes.
     pub(crate) fn large_head() -> Refusal {
         let text = format!(
             "the head of the request has more than {MAX_FIELDS} fields, or more than {MAX_HEAD_BYTES} bytes"
@@ -44,7 +44,7 @@ impl Refusal {
         }
     }
 
-    /// More than so many bytes of empty lines where a head is expected.
+    /// Returns the refusal of more than this many bytes of empty lines before a request.
     pub(super) fn blank(limit: usize) -> Refusal {
         let text = format!("more than {limit} bytes of empty lines: expected a request");
         Refusal {
@@ -53,7 +53,7 @@ impl Refusal {
         }
     }
 
-    /// A target that is too long.
+    /// Returns the refusal of a target that is too long.
     pub(crate) fn long_target() -> Refusal {
         let text = format!("the request target has more than {MAX_TARGET_BYTES} bytes");
         Refusal {
@@ -62,7 +62,7 @@ impl Refusal {
         }
     }
 
-    /// A request, or an answer, for which there is no memory.
+    /// Returns the refusal of a request whose head or answer needs more memory than is left.
     pub(crate) fn overloaded(error: Error) -> Refusal {
         Refusal {
             status: StatusCode::SERVICE_UNAVAILABLE,
@@ -70,16 +70,40 @@ impl Refusal {
         }
     }
 
-    /// Its answer.
+    /// Returns the answer.
     pub(crate) fn response(&self) -> HttpResponse {
-        let mut title = self.status.canonical_reason().unwrap_or_default();
         let mut response = HttpResponseBuilder::new(self.status);
         if self.error.code() == Code::Overloaded {
-            title = problem::status(Code::Overloaded).1;
             response.insert_header((RETRY_AFTER, 1));
         }
         response
             .insert_header((CONTENT_TYPE, problem::PROBLEM_JSON))
-            .body(problem::document_with(&self.error, self.status, title))
+            .body(problem::document_with_status(&self.error, self.status))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::body::MessageBody;
+    use akvs_api::problem::title;
+    use serde_json::Value;
+
+    #[test]
+    fn a_refusal_has_the_title_of_its_code_whatever_its_status_is() {
+        for refusal in [
+            Refusal::malformed("malformed"),
+            Refusal::late(),
+            Refusal::large_head(),
+            Refusal::blank(1),
+            Refusal::long_target(),
+            Refusal::overloaded(Error::new(Code::Overloaded, "overloaded")),
+        ] {
+            let body = refusal.response().into_body().try_into_bytes().unwrap();
+            let document: Value = serde_json::from_slice(&body).unwrap();
+            let code = Code::parse(document["code"].as_str().unwrap()).unwrap();
+            assert_eq!(document["title"], title(code), "{refusal:?}");
+            assert_eq!(document["status"], refusal.status.as_u16());
+        }
     }
 }

@@ -76,7 +76,7 @@ fn every_route_evaluates_or_refuses_preconditions() {
     let (app, sockets) = TestServer::with_sockets(Options::default());
     app.post("/kv/n/k", "v");
     let rows = ROUTES.lines().filter_map(|line| {
-        let (_, path) = line.split_once(": \"/")?;
+        let (_, path) = line.split_once(", \"/")?;
         let (path, _) = path.split_once("\", ")?;
         Some(format!("/{}", path.replace("{namespace}", "n")))
     });

@@ -62,10 +62,22 @@ fn missing_added_and_moved_lines_are_detected() {
         ([first, b, end].concat(), "1 records of 2"),
         ([first, b, a, end].concat(), "sha256"),
         ([first, a, b, b, end].concat(), "3 records of 2"),
-        ([first, a, b, end, "\n\nx"].concat(), "behind the last line"),
-        ([first, a, b, end, "x"].concat(), "behind the last line"),
-        ([first, a, b, end, end].concat(), "behind the last line"),
-        ([first, a, b, end, first].concat(), "behind the last line"),
+        (
+            [first, a, b, end, "\n\nx"].concat(),
+            "trailing data after the last line",
+        ),
+        (
+            [first, a, b, end, "x"].concat(),
+            "trailing data after the last line",
+        ),
+        (
+            [first, a, b, end, end].concat(),
+            "trailing data after the last line",
+        ),
+        (
+            [first, a, b, end, first].concat(),
+            "trailing data after the last line",
+        ),
         // All bytes of a line count, including whitespace.
         ([first, " ", a, b, end].concat(), "sha256"),
         ([first, "\n", b, end].concat(), "1 records of 2"),
@@ -84,12 +96,12 @@ fn a_file_of_another_version_or_kind_changes_nothing() {
     for (first, detail) in [
         (
             json!({"akvs": 2, "namespace": "ns", "revision": 1}),
-            "akvs: version 2",
+            "akvs: unknown version 2: expected 1",
         ),
-        (json!({"akvs": 1}), "namespace: missing"),
+        (json!({"akvs": 1}), "namespace: missing member"),
         (
             json!({"akvs": 1, "namespace": "ns", "x": 1}),
-            "x: unknown field",
+            "x: unknown member",
         ),
         (json!({"akvs": 1, "namespace": "ns", "count": 1}), "count: "),
         (

@@ -94,7 +94,7 @@ fn an_import_stops_at_ten_thousand_invalid_lines() {
     let body = packed(&[&wrong.repeat(100), good].concat(), MANY / 100);
     let mut connection = begin(&app, "/import/ns", &body, 0);
     let answer = connection.answer();
-    let problem = refused(&answer, "10000 lines are wrong");
+    let problem = refused(&answer, "too many wrong lines: 10000");
     let errors = problem["errors"].as_array().expect("a list");
     assert_eq!(
         (errors.len(), errors[0]["line"].as_u64()),
@@ -124,7 +124,7 @@ fn an_import_stops_at_ten_thousand_refused_records() {
         .collect();
     let problem = refused(
         &app.post("/import/ns", file(&records)),
-        "10000 lines are wrong",
+        "too many wrong lines: 10000",
     );
     assert_eq!(problem["errors"].as_array().map(Vec::len), Some(10_000));
     assert_eq!(problem["imported"], 1);

@@ -136,7 +136,7 @@ fn other_changes_of_such_files_are_detected() {
         ([first, a, b, end.trim_end(), "{}"].concat(), "cut off"),
         (
             [first, a, b, end, "\u{feff}"].concat(),
-            "behind the last line",
+            "trailing data after the last line",
         ),
         ([first, "\u{feff}", a, b, end].concat(), ""),
         (first.replace('\n', "\r"), "no first line"),
