@@ -12,10 +12,10 @@ mod pending;
 mod transact;
 mod trim;
 
-use std::collections::{HashMap, HashSet};
 use std::sync::MutexGuard;
 
 use bytes::Bytes;
+use foldhash::{HashMap, HashSet};
 
 pub use self::expiry::ExpiryTask;
 use self::namespaces::DroppedNamespaces;
@@ -101,9 +101,9 @@ impl<'a> CommitGroup<'a> {
             writer,
             batch: Batch::default(),
             stores: Vec::new(),
-            index: HashMap::new(),
+            index: HashMap::default(),
             earliest_deadline: None,
-            names: HashSet::new(),
+            names: HashSet::default(),
             drops: DroppedNamespaces::default(),
             growth: None,
             produced_bytes: 0,
@@ -123,17 +123,17 @@ impl<'a> CommitGroup<'a> {
     /// change.
     pub fn apply(&mut self, store: &Store, key: &Key, op: Op, now: Timestamp) -> Result<Outcome> {
         let at = self.pending(store)?;
-        let (mut outcome, change) = self.evaluate(at, key, op, now)?;
+        let (place, mut outcome, change) = self.evaluate(at, key, op, now)?;
         let Some((entry, kind)) = change else {
             return Ok(outcome);
         };
         let pending = &self.stores[at];
-        let counts = pending.counts_with([(key, entry.as_ref())].into_iter());
+        let counts = pending.counts_with([(place, entry.as_ref())].into_iter());
         let meta = &pending.updated.meta;
         pending.updated.settings.check(&meta.counts, &counts)?;
         self.create_namespace(at, store, now)?;
         outcome.entry = entry.as_ref().map(|stored| stored.entry.clone());
-        self.stage(at, counts, [(key.clone(), entry)]);
+        self.stage(at, counts, [(place, entry)]);
         outcome.revision = Some(self.append_history(at, [kind]));
         Ok(outcome)
     }
@@ -229,8 +229,11 @@ impl<'a> CommitGroup<'a> {
         let mut committed_entries = Vec::new();
         for pending in &mut self.stores {
             let Some(id) = pending.id else { continue };
-            for (key, slot) in pending.entries.drain().filter(|(_, slot)| slot.changed) {
-                committed_entries.push((id, key.clone(), slot.write(&mut self.batch, id, &key)));
+            let history = pending.updated.meta.history;
+            pending.history_block.write(&mut self.batch, history);
+            for (key, slot) in pending.entries.take_changed() {
+                let entry = slot.write(&mut self.batch, id, &key);
+                committed_entries.push((id, key, entry));
             }
             if let (Some(row), Some(name)) = (pending.catalogue_row, &pending.name) {
                 self.batch.put(

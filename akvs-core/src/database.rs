@@ -7,11 +7,11 @@ mod drops;
 mod failure;
 pub(crate) mod store_state;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
+use foldhash::HashMap;
 
 use self::store_state::StoreState;
 use crate::encoding;
@@ -150,7 +150,7 @@ impl Database {
             writer: Mutex::new(Writer {
                 counters,
                 format_is_written: is_rebuilt || has_format || counters.revision > revision,
-                loaded: HashMap::new(),
+                loaded: HashMap::default(),
             }),
             next_deadline: AtomicU64::new(first_deadline.map_or(u64::MAX, Timestamp::as_millis)),
             failure: OnceLock::new(),

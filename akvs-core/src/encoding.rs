@@ -6,17 +6,17 @@
 //! | table | key | value |
 //! | --- | --- | --- |
 //! | catalogue | name | `1`, id u64, created u64 ms, settings (JSON, may be empty) |
-//! | catalogue | name | `2`, history id u64, compacted revision u64, rows u64, revision u64: the namespace was dropped at this revision, and watchers may still read the changes before |
+//! | catalogue | name | `2`, history id u64, compacted revision u64, changes u64, revision u64: the namespace was dropped at this revision, and watchers may still read the changes before |
 //! | catalogue | `0`, id u64 (no name begins with a zero byte) | history id u64, revision u64: the data of this id will be swept, and the changes of this history below the revision |
 //! | data | id u64 + 2^63, key | revision u64, value: a separated value |
 //! | data | id u64, key | flags u8, revision u64, created u64 ms, modified u64 ms, [deadline u64 ms], [length u8, content type], [length u8, content encoding], value; or instead of a value of 4 KiB and more: the revision u64 of its own row, its length u64 |
-//! | history | history id u64, revision u64, index u16 | see `change` |
+//! | history | history id u64, revision u64, u16 | one change or several, see `change` |
 //! | deadlines | deadline u64 ms, id u64, key | revision u64 |
 //! | meta | `format`, `revision`, `namespace` | u64 each: format version, highest revision, highest namespace id |
 //! | meta | `gaps` | see `gaps` |
 //! | meta | `forgotten` | u64: the highest revision of the drop of a purged namespace |
 //! | meta | `counts`, id u64 | keys u64, bytes u64, history u64, history id u64, compacted revision u64, revision u64 |
-//! | meta | `dropped`, revision u64 | rows of its history u64, name: the namespace that was dropped at this revision and was not created again |
+//! | meta | `dropped`, revision u64 | changes of its history u64, name: the namespace that was dropped at this revision and was not created again |
 //!
 //! A history has an id of its own because it outlives its namespace: a namespace that is created again continues it. It
 //! is complete after its compacted revision.
@@ -30,7 +30,8 @@ use std::ops::Range;
 use bytes::{Buf, BufMut, Bytes};
 
 pub(crate) use self::change::{
-    change_value, history_key, history_prefix, history_range, parse_change, parse_history_key,
+    HistoryBlock, MAX_HISTORY_ROW_BYTES, change_count, changes_row, first_revision, history_key,
+    history_prefix, history_range, parse_changes, parse_history_key,
 };
 pub(crate) use self::gaps::{Gaps, META_GAPS};
 pub(crate) use self::namespace::{

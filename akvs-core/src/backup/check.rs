@@ -50,10 +50,10 @@ struct Live {
 
 #[derive(Default)]
 struct History {
-    rows: u64,
+    changes: u64,
     oldest: Option<Revision>,
     newest: Revision,
-    /// The expected number of rows and the compacted revision, where both are known.
+    /// The expected number of changes and the compacted revision, where both are known.
     expected: Option<(u64, Revision)>,
 }
 
@@ -79,9 +79,13 @@ impl Check {
             Table::Data => self.record_data(row).map_err(text)?,
             Table::History => {
                 let (id, revision) = encoding::parse_history_key(key).map_err(text)?;
+                let first = encoding::first_revision(key, value).map_err(text)?;
                 let history = self.histories.entry(id).or_default();
-                history.rows += 1;
-                history.oldest.get_or_insert(revision);
+                if first < history.newest {
+                    return Err(format!("the history {id} is not in the order of revisions"));
+                }
+                history.changes += encoding::change_count(key, value).map_err(text)?;
+                history.oldest.get_or_insert(first);
                 history.newest = revision;
                 self.record_numbers(id, revision);
                 Ok(())
@@ -117,8 +121,8 @@ impl Check {
             CatalogueRow::Dropped(row) => {
                 self.record_numbers(row.history, row.revision);
                 let name = Bytes::copy_from_slice(name);
-                self.dropped.insert(row.revision, (name, row.rows));
-                self.expect_history(row.history, row.rows, row.compacted_revision)
+                self.dropped.insert(row.revision, (name, row.changes));
+                self.expect_history(row.history, row.changes, row.compacted_revision)
             }
         }
     }
@@ -126,11 +130,11 @@ impl Check {
     fn expect_history(
         &mut self,
         id: HistoryId,
-        rows: u64,
+        changes: u64,
         compacted_revision: Revision,
     ) -> Checked {
         let history = self.histories.entry(id).or_default();
-        match history.expected.replace((rows, compacted_revision)) {
+        match history.expected.replace((changes, compacted_revision)) {
             Some(_) => Err(format!("the history {id} belongs to two namespaces")),
             None => Ok(()),
         }
@@ -196,7 +200,7 @@ impl Check {
         if encoding::dropped_range().contains(key) {
             let revision = encoding::parse_dropped_key(key).map_err(text)?;
             let (changes, name) = encoding::parse_dropped(value).map_err(text)?;
-            let matches = |(of, rows): (Bytes, u64)| of == name.as_str() && rows == changes;
+            let matches = |(of, expected): (Bytes, u64)| of == name.as_str() && expected == changes;
             return match self.dropped.remove(&revision).is_some_and(matches) {
                 true => Ok(()),
                 false => Err("no such namespace was dropped at this revision".into()),
@@ -274,7 +278,7 @@ impl Check {
     }
 
     fn check_history(&self, id: HistoryId, history: &History) -> Checked {
-        let rows = history.rows;
+        let changes = history.changes;
         let Some((expected, compacted_revision)) = history.expected else {
             let below = self.swept_below.get(&id).copied().unwrap_or_default();
             return match history.newest < below {
@@ -282,9 +286,9 @@ impl Check {
                 false => Err(format!("unknown history id {id}")),
             };
         };
-        if rows != expected {
+        if changes != expected {
             return Err(format!(
-                "the history {id} has {rows} rows, but its namespace counts {expected}"
+                "the history {id} has {changes} changes, but its namespace counts {expected}"
             ));
         }
         match history
@@ -325,7 +329,7 @@ mod tests {
             (Table::Data, (1 << 30) + 1_025),
             (Table::Data, u32::MAX as usize),
             (Table::Catalogue, 1_025),
-            (Table::History, 5_000),
+            (Table::History, encoding::MAX_HISTORY_ROW_BYTES + 1),
             (Table::Deadlines, 9),
             (Table::Meta, 5_000),
         ] {

@@ -7,12 +7,12 @@ use bytes::Bytes;
 
 use crate::encoding;
 use crate::encoding::{
-    CatalogueRow, FIRST_NAME, Gaps, META_FORMAT, META_GAPS, META_NAMESPACE, META_PURGED,
-    META_REVISION, MIN_SEPARATED_BYTES, NamespaceId, catalogue_value, change_value, counts_key,
-    counts_range, counts_value, data_key, deadline_key, dropped_key, dropped_range, dropped_value,
-    history_key, parse_catalogue, parse_change, parse_counts, parse_counts_key, parse_deadline_key,
-    parse_dropped, parse_dropped_key, parse_history_key, parse_id, parse_name, parse_number,
-    parse_stored, parse_swept, parse_value_row, swept_key, swept_value, value_owner,
+    CatalogueRow, FIRST_NAME, Gaps, MAX_HISTORY_ROW_BYTES, META_FORMAT, META_GAPS, META_NAMESPACE,
+    META_PURGED, META_REVISION, MIN_SEPARATED_BYTES, NamespaceId, catalogue_value, changes_row,
+    counts_key, counts_range, counts_value, data_key, deadline_key, dropped_key, dropped_range,
+    dropped_value, history_key, parse_catalogue, parse_changes, parse_counts, parse_counts_key,
+    parse_deadline_key, parse_dropped, parse_dropped_key, parse_history_key, parse_id, parse_name,
+    parse_number, parse_stored, parse_swept, parse_value_row, swept_key, swept_value, value_owner,
 };
 use crate::engine::Table;
 use crate::{Entry, Error, EventKind, Key, Revision, Settings, Timestamp};
@@ -31,7 +31,8 @@ pub(super) fn max_bytes(table: Table) -> usize {
     match table {
         Table::Catalogue => 1 << 10,
         Table::Data => MAX_HEAD_BYTES + MAX_VALUE_BYTES,
-        Table::History | Table::Meta => 4 << 10,
+        Table::History => MAX_HISTORY_ROW_BYTES,
+        Table::Meta => 4 << 10,
         Table::Deadlines => 8,
     }
 }
@@ -143,14 +144,18 @@ fn check_history(key: &[u8], value: &[u8]) -> Checked {
     check_id(id)?;
     check_revision(revision)?;
     expect_canonical(key.len() == history_key(id, revision, 0).len())?;
-    let event = parse_change(key, value).map_err(text)?;
-    if let EventKind::Set { entry, size, .. } = &event.kind {
-        check_entry(entry)?;
-        if *size > MAX_VALUE_BYTES as u64 {
-            return Err(format!("invalid value length: {size} bytes"));
+    let changes = parse_changes(key, value).map_err(text)?;
+    for event in &changes {
+        if let EventKind::Set { entry, size, .. } = &event.kind {
+            check_entry(entry)?;
+            if *size > MAX_VALUE_BYTES as u64 {
+                return Err(format!("invalid value length: {size} bytes"));
+            }
         }
     }
-    expect_canonical(value == change_value(&event))
+    let (expected_key, expected) = changes_row(id, &changes).unwrap_or_default();
+    // The row of a single change may be any of its revision.
+    expect_canonical(*value == expected && (changes.len() == 1 || key == expected_key))
 }
 
 fn check_deadline(key: &[u8], value: &[u8]) -> Checked {

@@ -1,10 +1,7 @@
 //! The evaluation of operations: against the pending state of the group, then staged in it and appended to the history.
 
 use super::CommitGroup;
-use super::pending::PendingEntry;
-use crate::encoding;
 use crate::encoding::Stored;
-use crate::engine::Table;
 use crate::{
     Action, Change, Counts, Event, EventKind, Key, Op, Outcome, Result, Revision, Timestamp, apply,
 };
@@ -13,21 +10,19 @@ use crate::{
 pub(super) type StagedChange = (Option<Stored>, EventKind);
 
 impl CommitGroup<'_> {
-    /// Evaluates an operation against the pending state of the group, and returns the change for the next revision.
+    /// Evaluates an operation against the pending state of the group. Returns the place of the entry, and the change for
+    /// the next revision.
     pub(super) fn evaluate(
         &mut self,
         at: usize,
         key: &Key,
         mut op: Op,
         now: Timestamp,
-    ) -> Result<(Outcome, Option<StagedChange>)> {
+    ) -> Result<(usize, Outcome, Option<StagedChange>)> {
         let wants_value = matches!(op.action, Action::Add { .. } | Action::Append { .. });
-        self.load(at, key, wants_value)?;
+        let place = self.load(at, key, wants_value)?;
         let pending = &self.stores[at];
-        let stored = pending
-            .entries
-            .get(key)
-            .and_then(|pending| pending.entry.as_ref());
+        let stored = pending.entries.get(place).1.entry.as_ref();
         let current = stored.map(|stored| &stored.entry);
         let existed = current.is_some_and(|entry| entry.is_live(now));
         let settings = &pending.updated.settings;
@@ -62,24 +57,23 @@ impl CommitGroup<'_> {
             existed,
             ..Outcome::default()
         };
-        Ok((outcome, change))
+        Ok((place, outcome, change))
     }
 
-    /// Stages the changed entries and the counts of their namespace.
+    /// Stages the changed entries, by their places, and the counts of their namespace.
     pub(super) fn stage(
         &mut self,
         at: usize,
         counts: Counts,
-        changes: impl IntoIterator<Item = (Key, Option<Stored>)>,
+        changes: impl IntoIterator<Item = (usize, Option<Stored>)>,
     ) {
         let pending = &mut self.stores[at];
         let history = pending.updated.meta.counts.history;
         pending.updated.meta.counts = Counts { history, ..counts };
-        for (key, entry) in changes {
+        for (place, entry) in changes {
             let deadline = entry.as_ref().and_then(|stored| stored.entry.deadline);
             self.earliest_deadline = self.earliest_deadline.into_iter().chain(deadline).min();
-            let absent = PendingEntry::absent;
-            let slot = pending.entries.entry(key).or_insert_with(absent);
+            let slot = pending.entries.get_mut(place);
             slot.entry = entry;
             slot.changed = true;
         }
@@ -93,8 +87,12 @@ impl CommitGroup<'_> {
     ) -> Revision {
         let revision = self.next.revision.next();
         self.next.revision = revision;
-        let meta = &mut self.stores[at].updated.meta;
+        let pending = &mut self.stores[at];
+        let (meta, block) = (&mut pending.updated.meta, &mut pending.history_block);
         meta.revision = revision;
+        if block.is_full() {
+            block.write(&mut self.batch, meta.history);
+        }
         let kinds = kinds.into_iter();
         let last = kinds.len().saturating_sub(1);
         for (index, kind) in kinds.enumerate() {
@@ -104,13 +102,7 @@ impl CommitGroup<'_> {
                 kind,
             };
             meta.counts.history += 1;
-            // A transaction has far fewer changes.
-            let index = u16::try_from(index).unwrap_or(u16::MAX);
-            self.batch.put(
-                Table::History,
-                encoding::history_key(meta.history, revision, index),
-                encoding::change_value(&event),
-            );
+            block.push(&event);
             if self.recording {
                 self.summary.events.push((meta.history, event));
             }

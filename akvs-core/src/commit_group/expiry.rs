@@ -121,15 +121,12 @@ impl CommitGroup<'_> {
             return Ok(());
         }
         let at = self.pending_by_id(id)?;
-        self.load(at, key, false)?;
-        let entry = self.stores[at]
-            .entries
-            .get(key)
-            .and_then(|slot| Some(&slot.entry.as_ref()?.entry));
-        match entry {
+        let place = self.load(at, key, false)?;
+        let (_, pending) = self.stores[at].entries.get(place);
+        match pending.entry.as_ref().map(|stored| &stored.entry) {
             Some(entry) if entry.deadline == Some(deadline) && !entry.is_live(now) => {
-                let counts = self.stores[at].counts_with([(key, None)].into_iter());
-                self.stage(at, counts, [(key.clone(), None)]);
+                let counts = self.stores[at].counts_with([(place, None)].into_iter());
+                self.stage(at, counts, [(place, None)]);
                 self.append_history(at, [EventKind::Expire { key: key.clone() }]);
                 self.summary.expired += 1;
             }

@@ -1,15 +1,13 @@
 //! The committed state that a group reads before it evaluates an operation: of namespaces, and of entries.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 
 use super::CommitGroup;
-use super::pending::{Pending, PendingEntry};
+use super::pending::{Pending, PendingEntries, PendingEntry};
 use crate::database::store_state::{NamespaceState, StoreState};
 use crate::database::{Database, Writer};
 use crate::encoding;
-use crate::encoding::{NamespaceId, Stored};
+use crate::encoding::{HistoryBlock, NamespaceId, Stored};
 use crate::store::Store;
 use crate::{Code, Error, Key, Namespace, Result};
 
@@ -64,7 +62,8 @@ impl CommitGroup<'_> {
             id: state.id(),
             committed: current.meta,
             updated: current,
-            entries: HashMap::new(),
+            entries: PendingEntries::default(),
+            history_block: HistoryBlock::default(),
             catalogue_row: None,
             dropped: None,
         });
@@ -72,25 +71,27 @@ impl CommitGroup<'_> {
         self.stores.len() - 1
     }
 
-    /// Loads the committed entry of a key, if any; with its value if `wants_value` is set.
-    pub(super) fn load(&mut self, at: usize, key: &Key, wants_value: bool) -> Result<()> {
+    /// Loads the committed entry of a key, if any, with its value if `wants_value` is set. Returns its place in the
+    /// namespace's pending entries.
+    pub(super) fn load(&mut self, at: usize, key: &Key, wants_value: bool) -> Result<usize> {
         let database = self.database;
         let pending = &mut self.stores[at];
-        let Some(id) = pending.id else { return Ok(()) };
-        let slot = match pending.entries.entry(key.clone()) {
-            Slot::Occupied(slot) => slot.into_mut(),
-            Slot::Vacant(slot) => slot.insert(PendingEntry::committed(committed_entry(
-                database,
-                id,
-                key.as_bytes(),
-            )?)),
-        };
-        if let Some(stored) = slot.entry.as_mut().filter(|_| wants_value)
+        let id = pending.id;
+        let place = pending.entries.place(key, || {
+            let committed = match id {
+                Some(id) => committed_entry(database, id, key.as_bytes())?,
+                None => None,
+            };
+            Ok(PendingEntry::committed(committed))
+        })?;
+        let slot = pending.entries.get_mut(place);
+        if let (Some(id), Some(stored)) = (id, &mut slot.entry)
+            && wants_value
             && stored.entry.value.len() != stored.value_bytes()
         {
             stored.entry.value = database.value(id, key.as_bytes(), stored.clone())?;
         }
-        Ok(())
+        Ok(place)
     }
 }
 

@@ -59,7 +59,7 @@ impl CommitGroup<'_> {
             Some(CatalogueRow::Dropped(before)) => {
                 meta.history = before.history;
                 meta.compacted_revision = before.compacted_revision;
-                meta.counts.history = before.rows;
+                meta.counts.history = before.changes;
                 self.batch
                     .remove(Table::Meta, encoding::dropped_key(before.revision));
             }
@@ -226,7 +226,7 @@ impl Pending {
         let row = CatalogueRow::Dropped(Dropped {
             history: self.updated.meta.history,
             compacted_revision: self.updated.meta.compacted_revision,
-            rows: self.updated.meta.counts.history,
+            changes: self.updated.meta.counts.history,
             revision,
         });
         let name = Bytes::copy_from_slice(name.as_str().as_bytes());

@@ -2,16 +2,16 @@
 //!
 //! It encodes entries as rows. It evaluates nothing.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use foldhash::HashMap;
 
 use crate::database::store_state::{NamespaceState, StoreState};
 use crate::encoding;
-use crate::encoding::{Live, NamespaceId, NamespaceMeta, SeparatedValue, Stored};
+use crate::encoding::{HistoryBlock, Live, NamespaceId, NamespaceMeta, SeparatedValue, Stored};
 use crate::engine::{Batch, Table};
-use crate::{Counts, Entry, Key, Namespace, Revision, Timestamp};
+use crate::{Counts, Entry, Key, Namespace, Result, Revision, Timestamp};
 
 /// A namespace as it will be after the commit.
 pub(super) struct Pending {
@@ -21,7 +21,9 @@ pub(super) struct Pending {
     pub(super) id: Option<NamespaceId>,
     pub(super) updated: NamespaceState,
     pub(super) committed: NamespaceMeta,
-    pub(super) entries: HashMap<Key, PendingEntry>,
+    pub(super) entries: PendingEntries,
+    /// The newest changes of its history.
+    pub(super) history_block: HistoryBlock,
     /// Its row of the catalogue, if that is written.
     pub(super) catalogue_row: Option<Live>,
     /// The revision of the drop, if it is dropped.
@@ -29,16 +31,16 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Returns the counts after these changes.
+    /// Returns the counts after these changes, each of an entry by its place.
     pub(super) fn counts_with<'a>(
         &self,
-        changes: impl Iterator<Item = (&'a Key, Option<&'a Stored>)>,
+        changes: impl Iterator<Item = (usize, Option<&'a Stored>)>,
     ) -> Counts {
         let mut counts = self.updated.meta.counts;
-        for (key, entry) in changes {
+        for (place, entry) in changes {
+            let (key, before) = self.entries.get(place);
             let size = |entry: &Stored| key.as_bytes().len() + entry.value_bytes();
-            let before = self.entries.get(key);
-            if let Some(before) = before.and_then(|pending| pending.entry.as_ref()) {
+            if let Some(before) = &before.entry {
                 counts.remove(size(before));
             }
             if let Some(entry) = entry {
@@ -46,6 +48,51 @@ impl Pending {
             }
         }
         counts
+    }
+}
+
+/// The entries of a namespace that a group has read or changed. Each has a place, so that a key is looked up once for an
+/// operation.
+#[derive(Default)]
+pub(super) struct PendingEntries {
+    entries: Vec<(Key, PendingEntry)>,
+    places: HashMap<Key, usize>,
+}
+
+impl PendingEntries {
+    /// Returns the place of a key; a new entry is read by `read`.
+    pub(super) fn place(
+        &mut self,
+        key: &Key,
+        read: impl FnOnce() -> Result<PendingEntry>,
+    ) -> Result<usize> {
+        if let Some(place) = self.places.get(key) {
+            return Ok(*place);
+        }
+        let (entry, place) = (read()?, self.entries.len());
+        self.entries.push((key.clone(), entry));
+        self.places.insert(key.clone(), place);
+        Ok(place)
+    }
+
+    /// Returns a key and its entry.
+    pub(super) fn get(&self, place: usize) -> (&Key, &PendingEntry) {
+        let (key, entry) = &self.entries[place];
+        (key, entry)
+    }
+
+    pub(super) fn get_mut(&mut self, place: usize) -> &mut PendingEntry {
+        &mut self.entries[place].1
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = PendingEntries::default();
+    }
+
+    /// Takes out the changed entries.
+    pub(super) fn take_changed(&mut self) -> impl Iterator<Item = (Key, PendingEntry)> + use<> {
+        let entries = std::mem::take(self).entries.into_iter();
+        entries.filter(|(_, entry)| entry.changed)
     }
 }
 
@@ -60,12 +107,7 @@ pub(super) struct PendingEntry {
 }
 
 impl PendingEntry {
-    /// Returns an entry that does not exist and is not committed either.
-    pub(super) fn absent() -> PendingEntry {
-        PendingEntry::committed(None)
-    }
-
-    /// Returns a committed entry.
+    /// Returns a committed entry, or a missing one.
     pub(super) fn committed(entry: Option<Stored>) -> PendingEntry {
         let stored = entry.as_ref();
         PendingEntry {

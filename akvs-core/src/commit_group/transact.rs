@@ -31,9 +31,9 @@ impl CommitGroup<'_> {
         let Txn { checks, ops } = txn;
         for (index, (key, condition)) in checks.into_iter().enumerate() {
             let with_check = |error: Error| error.with("check", index);
-            self.load(at, &key, false)?;
-            let entry = self.stores[at].entries.get(&key);
-            let entry = entry.and_then(|pending| Some(&pending.entry.as_ref()?.entry));
+            let place = self.load(at, &key, false)?;
+            let (_, pending) = self.stores[at].entries.get(place);
+            let entry = pending.entry.as_ref().map(|stored| &stored.entry);
             let current = entry.filter(|entry| entry.is_live(now));
             condition.check(current).map_err(with_check)?;
         }
@@ -44,11 +44,11 @@ impl CommitGroup<'_> {
         for (index, (key, op)) in ops.into_iter().enumerate() {
             // No two operations have the same key, so that none depends on another.
             let judged = self.evaluate(at, &key, op, now);
-            let (mut outcome, change) = judged.map_err(|error| error.with("op", index))?;
+            let (place, mut outcome, change) = judged.map_err(|error| error.with("op", index))?;
             if let Some((entry, kind)) = change {
                 outcome.revision = Some(self.next.revision.next());
                 outcome.entry = entry.as_ref().map(|stored| stored.entry.clone());
-                changes.push((key, entry));
+                changes.push((place, entry));
                 kinds.push(kind);
                 // A single value may be longer.
                 if changes.len() > 1 && self.produced_bytes - before > Txn::MAX_WRITTEN_BYTES {
@@ -62,7 +62,9 @@ impl CommitGroup<'_> {
             return Ok(outcomes);
         }
         let pending = &self.stores[at];
-        let entries = changes.iter().map(|(key, entry)| (key, entry.as_ref()));
+        let entries = changes
+            .iter()
+            .map(|(place, entry)| (*place, entry.as_ref()));
         let counts = pending.counts_with(entries);
         let meta = &pending.updated.meta;
         pending.updated.settings.check(&meta.counts, &counts)?;

@@ -1,19 +1,29 @@
 //! The bound of the history: a commit that adds changes also removes the oldest.
 
-use super::CommitGroup;
-use crate::encoding;
-use crate::engine::{KeyRange, PageLimit, Table};
+use bytes::Bytes;
 
-/// The maximum rows that one group trims for a namespace, or twice as many as it adds. They are few because the callers
-/// of the commit wait for them.
-const MAX_TRIMMED_ROWS: u64 = 128;
+use super::CommitGroup;
+use super::pending::Pending;
+use crate::encoding;
+use crate::engine::{Batch, KeyRange, PageLimit, Table};
+
+/// The changes after which a group trims no further row of a namespace, or twice as many as it adds. They are few because the
+/// callers of the commit wait for them.
+const MAX_TRIMMED_CHANGES: u64 = 128;
+/// The minimum and the maximum rows that are read at once.
+const MIN_PAGE_ROWS: usize = 8;
+const MAX_PAGE_ROWS: usize = 128;
+/// How many commits of today's size a history may keep for one that cannot be removed whole.
+const MAX_KEPT_COMMITS: u64 = 4;
+/// The bytes after which no further row is read at once.
+const MAX_PAGE_BYTES: usize = 1 << 20;
 
 impl CommitGroup<'_> {
-    /// Removes the oldest changes once there are clearly more than the setting allows.
+    /// Removes the oldest changes, mostly in whole rows, once there are clearly more than the setting allows.
     pub(super) fn trim_history(&mut self, at: usize) {
         let keep = self.database.options().history_changes;
         let pending = &mut self.stores[at];
-        let slack = (keep / 8).clamp(1, MAX_TRIMMED_ROWS);
+        let slack = (keep / 8).clamp(1, MAX_TRIMMED_CHANGES);
         let held = pending.updated.meta.counts.history;
         if pending.id.is_none() || pending.dropped.is_some() || held <= keep.saturating_add(slack) {
             return;
@@ -25,23 +35,76 @@ impl CommitGroup<'_> {
             Some(start) => start.clone(),
             None => encoding::history_key(meta.history, meta.compacted_revision, 0),
         };
+        let mut excess = held - keep;
         // More than the group adds, so that large groups do not outrun the trimming.
         let added = held.saturating_sub(pending.committed.counts.history);
-        let excess = (held - keep).min(MAX_TRIMMED_ROWS.max(2 * added));
-        let limit = PageLimit::rows(usize::try_from(excess).unwrap_or(usize::MAX));
-        let Ok(oldest) = self.database.engine().page(Table::History, &range, limit) else {
-            // A change that cannot be read must not block writes. Its readers get the error.
-            return;
+        let mut budget = MAX_TRIMMED_CHANGES.max(2 * added);
+        // A row has the changes of one commit: the older ones were probably as many as these.
+        let rows = usize::try_from(excess.min(budget) / added.max(1)).unwrap_or(usize::MAX);
+        let limit = PageLimit {
+            rows: rows.clamp(MIN_PAGE_ROWS, MAX_PAGE_ROWS),
+            bytes: MAX_PAGE_BYTES,
         };
-        pending.updated.meta.counts.history = held.saturating_sub(oldest.len() as u64);
-        self.summary.trimmed += oldest.len() as u64;
-        for (key, _) in oldest {
-            if let Ok((_, revision)) = encoding::parse_history_key(&key) {
-                pending.updated.meta.compacted_revision =
-                    pending.updated.meta.compacted_revision.max(revision);
+        'pages: loop {
+            let page = self.database.engine().page(Table::History, &range, limit);
+            // A row that cannot be read must not block writes. Its readers get the error.
+            let oldest = page.unwrap_or_default();
+            if oldest.is_empty() {
+                break;
             }
-            pending.updated.history_start = Some(key.clone());
-            self.batch.remove(Table::History, key);
+            for (key, row) in oldest {
+                let changes = encoding::change_count(&key, &row).unwrap_or(1).max(1);
+                if budget == 0 {
+                    break 'pages;
+                }
+                if changes > excess {
+                    // Else one commit that was far larger than today's would stay for long.
+                    if changes > MAX_KEPT_COMMITS * added.max(slack) {
+                        let trimmed = trim_row(pending, &mut self.batch, (key, row), excess);
+                        self.summary.trimmed += trimmed.unwrap_or_default();
+                    }
+                    break 'pages;
+                }
+                excess -= changes;
+                budget = budget.saturating_sub(changes);
+                let counts = &mut pending.updated.meta.counts;
+                counts.history = counts.history.saturating_sub(changes);
+                self.summary.trimmed += changes;
+                if let Ok((_, revision)) = encoding::parse_history_key(&key) {
+                    pending.updated.meta.compacted_revision =
+                        pending.updated.meta.compacted_revision.max(revision);
+                }
+                range.start = successor(&key);
+                pending.updated.history_start = Some(range.start.clone());
+                self.batch.remove(Table::History, key);
+            }
         }
     }
+}
+
+/// Removes up to this many of the oldest changes from a row, always whole revisions. Returns how many it removed.
+fn trim_row(
+    pending: &mut Pending,
+    batch: &mut Batch,
+    (key, row): (Bytes, Bytes),
+    changes: u64,
+) -> Option<u64> {
+    let mut events = encoding::parse_changes(&key, &row).ok()?;
+    let changes = usize::try_from(changes).map_or(events.len(), |most| most.min(events.len()));
+    let last = events[..changes].iter().rposition(|event| event.is_last)?;
+    let meta = &mut pending.updated.meta;
+    meta.compacted_revision = meta.compacted_revision.max(events[last].revision);
+    events.drain(..=last);
+    let (rest_key, rest) = encoding::changes_row(meta.history, &events)?;
+    let trimmed = last as u64 + 1;
+    meta.counts.history = meta.counts.history.saturating_sub(trimmed);
+    pending.updated.history_start = Some(rest_key.clone());
+    batch.remove(Table::History, key);
+    batch.put(Table::History, rest_key, rest);
+    Some(trimmed)
+}
+
+/// Returns the smallest greater key.
+fn successor(key: &[u8]) -> Bytes {
+    [key, &[0]].concat().into()
 }

@@ -36,8 +36,8 @@ pub(crate) struct Live {
 pub(crate) struct Dropped {
     pub(crate) history: HistoryId,
     pub(crate) compacted_revision: Revision,
-    /// The number of rows of its history.
-    pub(crate) rows: u64,
+    /// The number of changes in its history.
+    pub(crate) changes: u64,
     pub(crate) revision: Revision,
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn catalogue_value(row: &CatalogueRow) -> Bytes {
             bytes.put_u8(DROPPED);
             bytes.put_u64_le(row.history);
             bytes.put_u64_le(row.compacted_revision.get());
-            bytes.put_u64_le(row.rows);
+            bytes.put_u64_le(row.changes);
             bytes.put_u64_le(row.revision.get());
         }
     }
@@ -86,7 +86,7 @@ pub(crate) fn parse_catalogue(mut value: &[u8]) -> Result<CatalogueRow> {
         DROPPED => Ok(CatalogueRow::Dropped(Dropped {
             history: number()?,
             compacted_revision: Revision::new(number()?),
-            rows: number()?,
+            changes: number()?,
             revision: Revision::new(number()?),
         })),
         _ => Err(corrupted("namespace")),
@@ -301,7 +301,7 @@ mod tests {
         let dropped = CatalogueRow::Dropped(Dropped {
             history: 1,
             compacted_revision: Revision::new(2),
-            rows: 3,
+            changes: 3,
             revision: Revision::new(4),
         });
         for (row, expected) in [

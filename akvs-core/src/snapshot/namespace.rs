@@ -15,6 +15,9 @@ use crate::{
     Result, Revision, Timestamp,
 };
 
+/// The maximum rows of a history that are read at once; each may have many changes.
+const CHANGE_ROWS: usize = 64;
+
 /// A namespace as it was at one revision. While it exists, replaced data keeps its space.
 ///
 /// ```
@@ -275,45 +278,72 @@ impl NamespaceSnapshot {
     /// the future, or was assigned before a restore or a loss of data.
     pub fn changes(&self, after: Revision, limit: PageLimit, values: bool) -> Result<Changes> {
         self.check_since(after)?;
-        let max_attached_bytes = limit.bytes.max(1);
-        // A limit of zero would not grow.
-        let mut limit = PageLimit {
-            rows: limit.rows.max(1),
-            bytes: limit.bytes.max(1),
-        };
         let until = self.revision;
         let Some(history) = self.history else {
             let events = Vec::new();
             return Ok(Changes { events, until });
         };
         let range = encoding::history_range(history, after, until.next());
+        let (mut events, mut is_end) = self.read_changes(after, range, limit)?;
+        if values && let Some(enough) = self.attach(&mut events, limit.bytes.max(1))? {
+            events.truncate(enough);
+            is_end = false;
+        }
+        let last = events.last().map(|event| event.revision);
+        Ok(Changes {
+            events,
+            until: if is_end { until } else { last.unwrap_or(until) },
+        })
+    }
+
+    /// Reads the changes after a revision, up to the limit but always whole revisions. Returns whether they are all.
+    fn read_changes(
+        &self,
+        after: Revision,
+        mut range: KeyRange,
+        limit: PageLimit,
+    ) -> Result<(Vec<Event>, bool)> {
+        let (mut events, mut bytes): (Vec<Event>, usize) = (Vec::new(), 0);
+        // The number of changes that end with a revision and are within the limit.
+        let mut whole = 0;
         loop {
-            let rows = self.snapshot.page(Table::History, &range, limit)?;
-            let bytes: usize = rows.iter().map(|(key, row)| key.len() + row.len()).sum();
-            let mut is_end = rows.len() < limit.rows && bytes < limit.bytes;
-            let events = rows
-                .iter()
-                .map(|(key, row)| encoding::parse_change(key, row));
-            let mut events = events.collect::<Result<Vec<Event>>>()?;
-            if !is_end {
-                // Only whole revisions.
-                let whole = events.iter().rposition(|event| event.is_last);
-                let Some(whole) = whole else {
-                    limit.rows = limit.rows.saturating_mul(2);
-                    limit.bytes = limit.bytes.saturating_mul(2);
-                    continue;
-                };
-                events.truncate(whole + 1);
+            let page_limit = PageLimit {
+                // A row may have many changes.
+                rows: limit
+                    .rows
+                    .saturating_sub(events.len())
+                    .clamp(1, CHANGE_ROWS),
+                bytes: limit.bytes.saturating_sub(bytes).max(1),
+            };
+            let rows = self.snapshot.page(Table::History, &range, page_limit)?;
+            let read_bytes: usize = rows.iter().map(|(key, row)| key.len() + row.len()).sum();
+            let is_end = rows.len() < page_limit.rows && read_bytes < page_limit.bytes;
+            bytes += read_bytes;
+            if let Some((last, _)) = rows.last() {
+                range.start = [last, &[0][..]].concat().into();
             }
-            if values && let Some(enough) = self.attach(&mut events, max_attached_bytes)? {
-                events.truncate(enough);
-                is_end = false;
+            for (key, row) in rows {
+                for event in encoding::parse_changes(&key, &row)? {
+                    // The changes of a commit begin before the reader's revision, if that is one of them.
+                    if event.revision <= after {
+                        continue;
+                    }
+                    let is_last = event.is_last;
+                    events.push(event);
+                    // At least one revision.
+                    if is_last && (whole == 0 || events.len() <= limit.rows) {
+                        whole = events.len();
+                    }
+                }
             }
-            let last = events.last().map(|event| event.revision);
-            return Ok(Changes {
-                events,
-                until: if is_end { until } else { last.unwrap_or(until) },
-            });
+            let is_full = events.len() >= limit.rows || bytes >= limit.bytes;
+            if is_end && (!is_full || whole == events.len() || whole == 0) {
+                return Ok((events, true));
+            }
+            if is_full && whole > 0 {
+                events.truncate(whole);
+                return Ok((events, false));
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use akvs_core::{
     NamespaceSnapshot, Op, Options, Revision, Store,
 };
 
-use crate::common::{TestDb, at, key, rows, store_named};
+use crate::common::{TestDb, at, change_count, key, rows, store_named};
 use crate::wrapped_engine::WrappedEngine;
 
 /// The promise of `commit_group::namespaces`.
@@ -76,9 +76,11 @@ fn reported(snapshot: &NamespaceSnapshot, after: u64) -> Result<Vec<u64>, Code> 
 /// Returns the number of rows of a table with this prefix.
 fn count(test_db: &TestDb, table: Table, prefix: &[u8]) -> usize {
     let all = rows(&*test_db.engine(), table);
-    all.iter()
-        .filter(|(key, _)| key.starts_with(prefix))
-        .count()
+    let all = all.iter().filter(|(key, _)| key.starts_with(prefix));
+    match table {
+        Table::History => all.map(change_count).sum(),
+        Table::Catalogue | Table::Data | Table::Deadlines | Table::Meta => all.count(),
+    }
 }
 
 fn history_id(database: &Database, text: &str) -> Option<HistoryId> {

@@ -269,7 +269,7 @@ fn rows_that_do_not_belong_together_are_found() {
     has(removed(Table::Data, b"\x80"), "its value is missing");
     has(
         removed(Table::History, b""),
-        "rows, but its namespace counts",
+        "changes, but its namespace counts",
     );
     has(removed(Table::Meta, b"counts"), "has no counts");
     has(

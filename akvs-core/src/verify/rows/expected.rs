@@ -35,9 +35,11 @@ pub(super) struct History {
     pub(super) compacted_revision: Revision,
     /// Older changes are swept.
     pub(super) swept_below: Revision,
-    /// The number of rows that its namespace counts, if it is kept.
-    pub(super) expected_rows: Option<u64>,
-    pub(super) rows: u64,
+    /// The number of changes that its namespace counts, if it is kept.
+    pub(super) expected_changes: Option<u64>,
+    pub(super) changes: u64,
+    /// The revision of the row before.
+    pub(super) newest: Revision,
 }
 
 /// The owner of an id.
@@ -123,7 +125,7 @@ impl ExpectedState {
                 dropped.insert(row.revision, Bytes::copy_from_slice(key));
                 let history = self.histories.entry(row.history).or_default();
                 (history.is_kept, history.compacted_revision) = (true, row.compacted_revision);
-                history.expected_rows = Some(row.rows);
+                history.expected_changes = Some(row.changes);
                 self.check_id(row.history)
             }
         }
@@ -181,7 +183,7 @@ impl ExpectedState {
         live.meta = Some(meta);
         let history = self.histories.entry(meta.history).or_default();
         (history.is_kept, history.compacted_revision) = (true, meta.compacted_revision);
-        history.expected_rows = Some(meta.counts.history);
+        history.expected_changes = Some(meta.counts.history);
         self.check_id(meta.history)?;
         match meta.revision.max(meta.compacted_revision) > self.revision {
             true => Err("its revision is higher than the newest revision".into()),

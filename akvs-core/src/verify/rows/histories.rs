@@ -27,7 +27,7 @@ pub(super) fn check(snapshot: &dyn Snapshot, state: &mut ExpectedState, report: 
         let Some(history) = histories.get_mut(&id) else {
             return report.row(Table::History, key, "unknown history");
         };
-        history.rows += 1;
+        history.changes += encoding::change_count(key, &value).unwrap_or_default();
         if revision < history.swept_below {
             return;
         }
@@ -41,19 +41,30 @@ pub(super) fn check(snapshot: &dyn Snapshot, state: &mut ExpectedState, report: 
         if !history.is_kept {
             report.row(Table::History, key, "its history is no longer kept");
         }
-        if revision > history.compacted_revision
-            && let Err(error) = encoding::parse_change(key, &value)
-        {
-            report.row(Table::History, key, error.message());
+        if revision > history.compacted_revision {
+            match encoding::parse_changes(key, &value) {
+                Err(error) => report.row(Table::History, key, error.message()),
+                Ok(changes) => {
+                    let first = changes.first().map(|event| event.revision);
+                    if first.is_some_and(|first| first < history.newest) {
+                        report.row(
+                            Table::History,
+                            key,
+                            "its changes are older than the row before",
+                        );
+                    }
+                }
+            }
         }
+        history.newest = revision;
     });
     for (id, history) in histories.iter().filter(|_| all) {
-        if let Some(expected) = history.expected_rows
-            && expected != history.rows
+        let changes = history.changes;
+        if let Some(expected) = history.expected_changes
+            && expected != changes
         {
-            let rows = history.rows;
             report.rows(format!(
-                "the history {id} has {rows} rows, but its namespace counts {expected}"
+                "the history {id} has {changes} changes, but its namespace counts {expected}"
             ));
         }
     }

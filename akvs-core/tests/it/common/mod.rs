@@ -95,6 +95,14 @@ pub(crate) fn rows(engine: &dyn Engine, table: Table) -> Vec<(Bytes, Bytes)> {
     engine.page(table, &all, limit).expect("the rows")
 }
 
+/// Returns the number of changes in a row of the history: the key of a block names it.
+pub(crate) fn change_count((key, value): &(Bytes, Bytes)) -> usize {
+    match value[0] {
+        8 => usize::from(u16::from_be_bytes(key[16..].try_into().expect("a number"))),
+        _ => 1,
+    }
+}
+
 /// Returns every file below a folder with its content; folders have none.
 pub(crate) fn listing(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let mut found = BTreeMap::new();

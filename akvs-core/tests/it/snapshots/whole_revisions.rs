@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use akvs_core::engine::{Batch, Durability, Engine, PageLimit, Table};
-use akvs_core::{Database, MemoryEngine, Options, Revision, Ttl};
+use akvs_core::{Database, MemoryEngine, Op, Options, Revision, Ttl, Txn};
 
-use crate::common::{rows, store_named};
+use crate::common::{TestDb, at, key, rows, store_named};
 use crate::snapshots::{changes, put, snapshot_of};
 
 /// Writes a history whose revisions have this many changes each, as `encoding` describes it.
@@ -66,4 +66,42 @@ fn a_revision_of_several_changes_is_never_split() {
         .changes(Revision::new(1), PageLimit::rows(100), true)
         .expect("a page");
     assert_eq!((page.events.len(), page.until), (19, Revision::new(8)));
+}
+
+/// The changes of one commit share a row of the history; a reader may begin at any revision in it.
+#[test]
+fn the_changes_of_one_commit_are_read_from_any_of_its_revisions() {
+    let database = TestDb::memory().open(Options::default());
+    let store = store_named(&database, "ns");
+    let mut expected = Vec::new();
+    for revisions in [1, 3, 40, 2] {
+        let mut group = database.group();
+        for index in 0..revisions {
+            let ops = (0..=index % 3).map(|number| (key(format!("k{number}")), Op::set("v")));
+            let txn = Txn::new(Vec::new(), ops.collect()).expect("a transaction");
+            let outcomes = group.transact(&store, txn, at(1)).expect("changes");
+            expected.extend(outcomes.iter().filter_map(|outcome| outcome.revision));
+        }
+        group.commit(Durability::Synced).expect("a commit");
+    }
+    let snapshot = snapshot_of(&database, "ns");
+    let limits = (0..9).map(PageLimit::rows);
+    let small = [1, 100, 1_000].map(|bytes| PageLimit { rows: 100, bytes });
+    for limit in limits.chain(small) {
+        for after in 0..=46 {
+            let after = Revision::new(after);
+            let found = changes(&snapshot, after, limit, true);
+            let found: Vec<Revision> = found.iter().map(|event| event.revision).collect();
+            let later = expected.iter().filter(|revision| **revision > after);
+            assert_eq!(
+                found,
+                later.copied().collect::<Vec<_>>(),
+                "{limit:?} after {after}"
+            );
+        }
+    }
+    let page = snapshot
+        .changes(Revision::new(5), PageLimit::rows(4), false)
+        .expect("a page");
+    assert_eq!((page.events.len(), page.until), (2, Revision::new(6)));
 }
