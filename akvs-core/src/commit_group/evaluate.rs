@@ -30,7 +30,12 @@ impl CommitGroup<'_> {
         let is_touch = matches!(op.action, Action::Touch { .. });
         // A touch does not rewrite the value.
         let separated = stored.and_then(|stored| stored.separated.filter(|_| is_touch));
-        let change = match apply(op, current, now)? {
+        let applied = apply(op, current, now);
+        if wants_value {
+            // It may be large, and a group reads many.
+            self.stores[at].entries.get_mut(place).unload();
+        }
+        let change = match applied? {
             Change::Nothing => None,
             Change::Put(builder) => {
                 self.check_growth()?;

@@ -118,6 +118,15 @@ impl PendingEntry {
         }
     }
 
+    /// Forgets the value, where that can be read again.
+    pub(super) fn unload(&mut self) {
+        if let Some(stored) = &mut self.entry
+            && stored.separated.is_some()
+        {
+            stored.entry.value = Bytes::new();
+        }
+    }
+
     /// Writes the rows of the entry, and returns the entry for the cache.
     pub(super) fn write(self, batch: &mut Batch, id: NamespaceId, key: &Key) -> Option<Entry> {
         let stored = self.entry.as_ref();

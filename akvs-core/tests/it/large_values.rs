@@ -1,6 +1,8 @@
 //! Large values have rows of their own: operations that do not need a value do not read it, a touch does not write it,
 //! and no reader gets a value with the entry of another.
 
+mod held;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
