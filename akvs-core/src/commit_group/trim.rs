@@ -7,14 +7,14 @@ use super::pending::Pending;
 use crate::encoding;
 use crate::engine::{Batch, KeyRange, PageLimit, Table};
 
-/// The changes after which a group trims no further row of a namespace, or twice as many as it adds. They are few because the
-/// callers of the commit wait for them.
+/// The changes after which a group trims no further row of a namespace, or twice as many as it adds. They are few,
+/// because the callers of the commit wait for them.
 const MAX_TRIMMED_CHANGES: u64 = 128;
 /// The minimum and the maximum rows that are read at once.
 const MIN_PAGE_ROWS: usize = 8;
 const MAX_PAGE_ROWS: usize = 128;
-/// How many commits of today's size a history may keep for one that cannot be removed whole.
-const MAX_KEPT_COMMITS: u64 = 4;
+/// The size of a row that is trimmed in part: this many times the changes of the current commit.
+const MIN_TRIMMED_ROW: u64 = 4;
 /// The bytes after which no further row is read at once.
 const MAX_PAGE_BYTES: usize = 1 << 20;
 
@@ -58,8 +58,8 @@ impl CommitGroup<'_> {
                     break 'pages;
                 }
                 if changes > excess {
-                    // Else one commit that was far larger than today's would stay for long.
-                    if changes > MAX_KEPT_COMMITS * added.max(slack) {
+                    // Else the changes of a large old commit would exceed the setting for long.
+                    if changes > MIN_TRIMMED_ROW * added.max(slack) {
                         let trimmed = trim_row(pending, &mut self.batch, (key, row), excess);
                         self.summary.trimmed += trimmed.unwrap_or_default();
                     }

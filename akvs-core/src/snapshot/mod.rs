@@ -1,4 +1,5 @@
 //! Consistent reads of one namespace, and of the whole database, at one revision.
 
+pub(crate) mod changes;
 pub(crate) mod database;
 pub(crate) mod namespace;

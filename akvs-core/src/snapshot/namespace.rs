@@ -1,7 +1,7 @@
-//! A snapshot of one namespace: its entries and its changes.
+//! A snapshot of one namespace, and its entries; `changes` reads the changes.
 //!
 //! It owns the snapshot. Invariant: everything that it returns belongs to one revision, however long it is kept and
-//! whatever is written meanwhile. Changes are returned without a gap, or refused.
+//! whatever is written meanwhile.
 
 use std::sync::Arc;
 
@@ -11,12 +11,8 @@ use crate::encoding;
 use crate::encoding::{CatalogueRow, HistoryId, NamespaceId};
 use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
 use crate::{
-    Code, Database, Entry, Error, Event, EventKind, Key, Namespace, NamespaceInfo, PeekedEntry,
-    Result, Revision, Timestamp,
+    Database, Entry, Key, Namespace, NamespaceInfo, PeekedEntry, Result, Revision, Timestamp,
 };
-
-/// The maximum rows of a history that are read at once; each may have many changes.
-const CHANGE_ROWS: usize = 64;
 
 /// A namespace as it was at one revision. While it exists, replaced data keeps its space.
 ///
@@ -38,12 +34,12 @@ const CHANGE_ROWS: usize = 64;
 /// ```
 pub struct NamespaceSnapshot {
     // Dropped before the engine that it belongs to.
-    snapshot: Arc<dyn Snapshot>,
-    database: Database,
-    revision: Revision,
-    id: Option<NamespaceId>,
-    history: Option<HistoryId>,
-    compacted_revision: Revision,
+    pub(super) snapshot: Arc<dyn Snapshot>,
+    pub(super) database: Database,
+    pub(super) revision: Revision,
+    pub(super) id: Option<NamespaceId>,
+    pub(super) history: Option<HistoryId>,
+    pub(super) compacted_revision: Revision,
     info: Option<NamespaceInfo>,
 }
 
@@ -56,15 +52,6 @@ pub struct Entries {
     pub next: Option<Bytes>,
     /// The bytes that were read, including those of expired entries.
     pub read_bytes: usize,
-}
-
-/// Changes in the order of their revisions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Changes {
-    /// The changes.
-    pub events: Vec<Event>,
-    /// The revision up to which all changes are in this page or those before it.
-    pub until: Revision,
 }
 
 impl Database {
@@ -259,155 +246,6 @@ impl NamespaceSnapshot {
                 None => KeyRange::prefix(encoding::data_key(id, b"")).end,
             },
         })
-    }
-
-    /// Returns `history_gone` as [`changes`](Self::changes) does, without reading a change.
-    pub fn check_since(&self, after: Revision) -> Result<()> {
-        let is_gap = || self.database.before_gap(after).is_some();
-        if after < self.compacted_revision || after > self.revision || is_gap() {
-            return Err(self.gone(after));
-        }
-        Ok(())
-    }
-
-    /// Returns the changes after a revision, up to the limit but always whole revisions. With `values` set, values that
-    /// the history does not keep are read, if they were not replaced, and count against the limit. Where one revision
-    /// has more bytes than that, [`complete`](Self::complete) reads the other values.
-    ///
-    /// `history_gone` where not all these changes are kept, or the revision does not belong to this history: it is in
-    /// the future, or was assigned before a restore or a loss of data.
-    pub fn changes(&self, after: Revision, limit: PageLimit, values: bool) -> Result<Changes> {
-        self.check_since(after)?;
-        let until = self.revision;
-        let Some(history) = self.history else {
-            let events = Vec::new();
-            return Ok(Changes { events, until });
-        };
-        let range = encoding::history_range(history, after, until.next());
-        let (mut events, mut is_end) = self.read_changes(after, range, limit)?;
-        if values && let Some(enough) = self.attach(&mut events, limit.bytes.max(1))? {
-            events.truncate(enough);
-            is_end = false;
-        }
-        let last = events.last().map(|event| event.revision);
-        Ok(Changes {
-            events,
-            until: if is_end { until } else { last.unwrap_or(until) },
-        })
-    }
-
-    /// Reads the changes after a revision, up to the limit but always whole revisions. Returns whether they are all.
-    fn read_changes(
-        &self,
-        after: Revision,
-        mut range: KeyRange,
-        limit: PageLimit,
-    ) -> Result<(Vec<Event>, bool)> {
-        let (mut events, mut bytes): (Vec<Event>, usize) = (Vec::new(), 0);
-        // The number of changes that end with a revision and are within the limit.
-        let mut whole = 0;
-        loop {
-            let page_limit = PageLimit {
-                // A row may have many changes.
-                rows: limit
-                    .rows
-                    .saturating_sub(events.len())
-                    .clamp(1, CHANGE_ROWS),
-                bytes: limit.bytes.saturating_sub(bytes).max(1),
-            };
-            let rows = self.snapshot.page(Table::History, &range, page_limit)?;
-            let read_bytes: usize = rows.iter().map(|(key, row)| key.len() + row.len()).sum();
-            let is_end = rows.len() < page_limit.rows && read_bytes < page_limit.bytes;
-            bytes += read_bytes;
-            if let Some((last, _)) = rows.last() {
-                range.start = [last, &[0][..]].concat().into();
-            }
-            for (key, row) in rows {
-                for event in encoding::parse_changes(&key, &row)? {
-                    // The changes of a commit begin before the reader's revision, if that is one of them.
-                    if event.revision <= after {
-                        continue;
-                    }
-                    let is_last = event.is_last;
-                    events.push(event);
-                    // At least one revision.
-                    if is_last && (whole == 0 || events.len() <= limit.rows) {
-                        whole = events.len();
-                    }
-                }
-            }
-            let is_full = events.len() >= limit.rows || bytes >= limit.bytes;
-            if is_end && (!is_full || whole == events.len() || whole == 0) {
-                return Ok((events, true));
-            }
-            if is_full && whole > 0 {
-                events.truncate(whole);
-                return Ok((events, false));
-            }
-        }
-    }
-
-    /// Completes changes until their values have `max_bytes` bytes, and returns their number if others follow.
-    fn attach(&self, events: &mut [Event], max_bytes: usize) -> Result<Option<usize>> {
-        let (mut attached, count) = (0, events.len());
-        for (index, event) in events.iter_mut().enumerate() {
-            if attached < max_bytes && !event.has_value() {
-                self.complete(event)?;
-                attached += event.bytes();
-            }
-            // Only whole revisions.
-            if attached >= max_bytes && event.is_last && index + 1 < count {
-                return Ok(Some(index + 1));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Adds the value that the history does not keep to a change, if the value was not replaced.
-    pub fn complete(&self, event: &mut Event) -> Result<()> {
-        let (Some(id), false) = (self.id, event.has_value()) else {
-            return Ok(());
-        };
-        let revision = event.revision;
-        let EventKind::Set { key, entry, .. } = &mut event.kind else {
-            return Ok(());
-        };
-        // The same revision has the same value in any snapshot. The cached one is shared by all readers.
-        let cached = self.database.cached(id, key.as_bytes());
-        if let Some(cached) = cached.filter(|cached| cached.revision == revision) {
-            *entry = cached;
-            return Ok(());
-        }
-        let row = self
-            .snapshot
-            .get(Table::Data, &encoding::data_key(id, key.as_bytes()))?;
-        let current = row.map(encoding::parse_stored).transpose()?;
-        if let Some(current) = current.filter(|current| current.entry.revision == revision) {
-            *entry = encoding::read_entry(&*self.snapshot, id, key.as_bytes(), current)?;
-        }
-        Ok(())
-    }
-
-    fn gone(&self, after: Revision) -> Error {
-        let text = if after < self.compacted_revision {
-            format!(
-                "revision {after} is compacted: only the changes after revision {} are kept",
-                self.compacted_revision
-            )
-        } else if let Some(last) = self.database.before_gap(after) {
-            format!(
-                "unknown revision {after}: the revisions after {last} were lost by a restore or a loss of data"
-            )
-        } else {
-            format!("unknown revision {after}: the newest is {}", self.revision)
-        };
-        Error::new(Code::HistoryGone, text)
-            .with("since", after.get())
-            .with(
-                "oldest",
-                self.compacted_revision.get().min(self.revision.get()),
-            )
-            .with("newest", self.revision.get())
     }
 }
 
