@@ -17,15 +17,15 @@ use super::tokens::Tokens;
 pub(crate) struct AuthRequest<'a> {
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a HeaderMap,
-    /// Whether it came over the socket of the owner of the data.
+    /// Whether the request came over the admin socket.
     pub(crate) is_owner: bool,
 }
 
-/// Identifies callers. Every caller has all rights until there are tokens for the first time.
+/// The tokens in force. Every caller has all rights until the first tokens are set.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
-    tokens: ArcSwap<AccessMode>,
-    changes: AtomicU64,
+    mode: ArcSwap<AccessMode>,
+    generation: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -35,36 +35,36 @@ enum AccessMode {
 }
 
 impl Authenticator {
-    /// An authenticator with these tokens; without any, every caller has all rights.
+    /// Returns an authenticator with these tokens; without any, every caller has all rights.
     pub(crate) fn new(tokens: Tokens) -> Authenticator {
-        let held = match tokens.is_empty() {
-            true => AccessMode::Open,
-            false => AccessMode::Tokens(tokens),
+        let mode = if tokens.is_empty() {
+            AccessMode::Open
+        } else {
+            AccessMode::Tokens(tokens)
         };
         Authenticator {
-            tokens: ArcSwap::from_pointee(held),
-            changes: AtomicU64::new(0),
+            mode: ArcSwap::from_pointee(mode),
+            generation: AtomicU64::new(0),
         }
     }
 
     /// Replaces the tokens. An authenticator that has had tokens rejects every caller once it has none.
     pub(crate) fn replace(&self, tokens: Tokens) {
-        let is_open = matches!(**self.tokens.load(), AccessMode::Open);
-        if is_open && tokens.is_empty() {
+        if self.is_open() && tokens.is_empty() {
             return;
         }
-        self.tokens.store(Arc::new(AccessMode::Tokens(tokens)));
-        self.changes.fetch_add(1, Ordering::Release);
+        self.mode.store(Arc::new(AccessMode::Tokens(tokens)));
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
-    /// Whether every caller has all rights.
+    /// Returns whether every caller has all rights.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(**self.tokens.load(), AccessMode::Open)
+        matches!(**self.mode.load(), AccessMode::Open)
     }
 
-    /// The number of times that the tokens were replaced.
+    /// Returns the number of times that the tokens were replaced.
     pub(super) fn generation(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Returns the caller's identity, or the error `unauthorized`; `forbidden` for a page of another site.
@@ -78,25 +78,25 @@ impl Authenticator {
             headers,
             is_owner,
         } = *auth_request;
-        // Before the tokens, so that a change meanwhile is noticed later.
-        let changes = self.generation();
-        let held = self.tokens.load();
-        let needs_no_token = is_owner || matches!(**held, AccessMode::Open);
-        if needs_no_token && csrf::is_foreign_change(method, headers) {
+        // Before the tokens are loaded, so that a replacement meanwhile is noticed later.
+        let generation = self.generation();
+        let mode = self.mode.load();
+        let needs_no_token = is_owner || matches!(**mode, AccessMode::Open);
+        if needs_no_token && csrf::is_cross_site_write(method, headers) {
             let text = "cross-site request: Origin differs from Host; only reads are allowed";
             return Err(Error::new(Code::Forbidden, text));
         }
         if is_owner {
             return Ok(Identity::for_owner());
         }
-        let policy = match &**held {
+        let policy = match &**mode {
             AccessMode::Open => None,
             AccessMode::Tokens(tokens) => {
-                let sha256 = Token::hash(presented(headers)?);
-                Some(known(tokens, &sha256, now())?)
+                let sha256 = Token::hash(bearer_token(headers)?);
+                Some(find(tokens, &sha256, now())?)
             }
         };
-        Ok(Identity::new(policy, changes))
+        Ok(Identity::new(policy, generation))
     }
 
     /// Returns the identity of the token with this hash, if the token is still valid.
@@ -105,17 +105,17 @@ impl Authenticator {
         sha256: Option<&[u8; 32]>,
         now: Timestamp,
     ) -> Result<Identity> {
-        let changes = self.generation();
-        let policy = match (&**self.tokens.load(), sha256) {
+        let generation = self.generation();
+        let policy = match (&**self.mode.load(), sha256) {
             (AccessMode::Open, _) => None,
-            (AccessMode::Tokens(tokens), Some(sha256)) => Some(known(tokens, sha256, now)?),
+            (AccessMode::Tokens(tokens), Some(sha256)) => Some(find(tokens, sha256, now)?),
             (AccessMode::Tokens(_), None) => return Err(missing()),
         };
-        Ok(Identity::new(policy, changes))
+        Ok(Identity::new(policy, generation))
     }
 }
 
-fn known(tokens: &Tokens, sha256: &[u8; 32], now: Timestamp) -> Result<Arc<TokenPolicy>> {
+fn find(tokens: &Tokens, sha256: &[u8; 32], now: Timestamp) -> Result<Arc<TokenPolicy>> {
     let Some(policy) = tokens.find(sha256) else {
         return Err(Error::new(Code::Unauthorized, "unknown token"));
     };
@@ -131,8 +131,8 @@ fn missing() -> Error {
     Error::new(Code::Unauthorized, text)
 }
 
-/// The token that a request presents (RFC 6750, section 2.1).
-fn presented(headers: &HeaderMap) -> Result<&[u8]> {
+/// Returns the token of a request (RFC 6750, section 2.1).
+fn bearer_token(headers: &HeaderMap) -> Result<&[u8]> {
     let mut values = headers.get_all(AUTHORIZATION);
     let value = values.next().ok_or_else(missing)?;
     if values.next().is_some() {
@@ -198,8 +198,8 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_needs_no_token_and_keeps_what_goes_on() {
-        // Also where there were no tokens before.
+    fn the_owner_needs_no_token_and_keeps_its_rights() {
+        // The first tokens do not change that, either.
         for (before, after) in [(&["a"][..], "b"), (&[], "a")] {
             let authenticator = Arc::new(Authenticator::new(tokens(before)));
             let owner = ask(&authenticator, &HeaderMap::new(), true, NOW).unwrap();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_presented_as_rfc_6750_has_it() {
+    fn a_token_is_presented_as_in_rfc_6750() {
         let authenticator = Authenticator::new(tokens(&["secret"]));
         for good in ["Bearer secret", "bearer secret", "BEARER  secret"] {
             assert!(admit(&authenticator, &[good], NOW).is_ok(), "{good}");
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_that_was_closed_never_opens() {
+    fn a_server_that_had_tokens_never_becomes_open() {
         let authenticator = Authenticator::new(tokens(&[]));
         assert!(admit(&authenticator, &[], NOW).is_ok());
         authenticator.replace(tokens(&[]));
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn who_came_without_a_token_is_not_let_in_again_once_there_are_some() {
+    fn a_caller_without_a_token_is_rejected_once_there_are_tokens() {
         let authenticator = Authenticator::new(tokens(&[]));
         let anyone = admit(&authenticator, &[], NOW).unwrap();
         assert!(anyone.authorize(Right::Admin, "a", &Scope::All).is_ok());

@@ -1,15 +1,16 @@
-//! Other sites' pages: a browser on this machine reaches a server that is open to this machine, whoever's page asks.
+//! Cross-site request forgery: a page of any site can make a browser send requests to a server that the browser reaches.
 //!
-//! What such a page sends without asking first (a form, a `fetch` of plain text) is told by the headers that browsers
-//! alone write, and no page can forge. Reading is no danger: the browser keeps the answer from the page.
+//! Requests that a browser sends without a preflight (a form, a `fetch` of plain text) are recognized by header fields that
+//! only the browser sets and no page can forge. Reads need no check, because the browser withholds the answer from the
+//! page.
 
 use actix_web::http::Method;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether a request for a change comes from a page of another site.
-pub(super) fn is_foreign_change(method: &Method, headers: &HeaderMap) -> bool {
+/// Returns whether a request that may write comes from a page of another site.
+pub(super) fn is_cross_site_write(method: &Method, headers: &HeaderMap) -> bool {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return false;
     }
@@ -22,7 +23,7 @@ pub(super) fn is_foreign_change(method: &Method, headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).map(|host| host.as_bytes());
     let mut parts = origin.as_bytes().splitn(2, |byte| *byte == b'/');
     let own = parts.nth(1).and_then(|rest| rest.strip_prefix(b"/"));
-    // `null` is the origin of a page that has none to show.
+    // `null` is the origin of a page whose origin is opaque.
     own.is_none() || own != host
 }
 
@@ -32,7 +33,7 @@ mod tests {
     use actix_web::http::header::HeaderValue;
 
     #[test]
-    fn only_a_change_that_another_page_asks_for_is_foreign() {
+    fn only_a_write_of_another_page_is_cross_site() {
         for (site, origin, expected) in [
             ("", "", false),
             ("same-origin", "", false),
@@ -63,7 +64,7 @@ mod tests {
                 (Method::GET, false),
                 (Method::HEAD, false),
             ] {
-                let found = is_foreign_change(&method, &headers);
+                let found = is_cross_site_write(&method, &headers);
                 assert_eq!(found, expected && is_change, "{method} {site} {origin}");
             }
         }

@@ -1,9 +1,9 @@
-//! Names under which a server may be asked that lets everybody in.
+//! The host names that a server without tokens answers to.
 //!
-//! A page of another site reaches such a server once its own name leads there (DNS rebinding): to the browser both are
-//! then one site, which may read and change everything. The name in the request tells it, and no page can forge that. A
-//! name that nobody outside can own is taken: an IP address, `localhost`, a name without dots, and those that the
-//! operator names.
+//! A page of another site reaches such a server when the page's own name resolves to the server's address (DNS rebinding):
+//! the browser then takes both for one site, which may read and write everything. The request has the name, and no page
+//! can forge it. The server accepts names that no other site can own: IP addresses, `localhost`, names without dots, and
+//! those of the setting `http.hosts`.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -12,23 +12,23 @@ use actix_web::http::Version;
 use actix_web::http::header::HOST;
 use akvs_core::{Code, Error, Result};
 
-/// An error does not give back more of a name than this.
+/// The maximum length of a name in the text of an error.
 const SHOWN_BYTES: usize = 64;
 
-/// The names that the operator chose.
+/// The names of the setting `http.hosts`.
 pub(crate) struct Hosts(Vec<String>);
 
 impl Hosts {
-    /// These names and no others, in any case and with or without the dot at their end.
+    /// Returns these names, in any case and with or without a dot at the end.
     pub(crate) fn new(names: &[String]) -> Hosts {
         let names = names.iter().map(|name| without_dot(name.trim()).to_owned());
         Hosts(names.collect())
     }
 
-    /// Refuses a request to a name that is not among them: `misdirected_request`. One that names nothing is let in,
-    /// since no browser sends such a request.
+    /// Refuses a request to any other name with `misdirected_request`. A request without a host is accepted, because no
+    /// browser sends one.
     pub(crate) fn check(&self, head: &RequestHead) -> Result<()> {
-        // The one in the target goes before `Host` (RFC 9112, section 3.2.2).
+        // The host in the target takes precedence over `Host` (RFC 9112, section 3.2.2).
         if let Some(authority) = head.uri.authority() {
             self.check_authority(authority.as_str().as_bytes())?;
             if head.version <= Version::HTTP_11 {
@@ -51,12 +51,12 @@ impl Hosts {
         let shown = authority[..authority.len().min(SHOWN_BYTES)].escape_ascii();
         let text = format!(
             "refused host \"{shown}\": without tokens the server expects an IP address, localhost, a name without dots, \
-             or one of the setting http.hosts; add the name there, or make a token"
+             or a name of the setting http.hosts; add the name there, or create a token"
         );
         Err(Error::new(Code::MisdirectedRequest, text).with("setting", "http.hosts"))
     }
 
-    /// Whether a host with or without a port is one of them, or one that nobody outside can own.
+    /// Returns whether a host, with or without a port, is accepted.
     fn has(&self, authority: &str) -> bool {
         let Some(host) = host(authority) else {
             return false;
@@ -70,23 +70,23 @@ impl Hosts {
         if host.parse::<Ipv4Addr>().is_ok() {
             return true;
         }
-        let is_taken = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        host.bytes().all(is_taken)
-            && (!host.contains('.') || is_localhost(host) || self.is_chosen(host))
+        let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        host.bytes().all(is_valid)
+            && (!host.contains('.') || is_localhost(host) || self.is_configured(host))
     }
 
-    fn is_chosen(&self, host: &str) -> bool {
+    fn is_configured(&self, host: &str) -> bool {
         self.0.iter().any(|name| name.eq_ignore_ascii_case(host))
     }
 }
 
-/// Whether it is below `localhost`, which leads nowhere else (RFC 6761, section 6.3).
+/// Returns whether a name is `localhost` or below it, which resolves to this machine (RFC 6761, section 6.3).
 fn is_localhost(host: &str) -> bool {
     let end = host.rsplit('.').next();
     end.is_some_and(|end| end.eq_ignore_ascii_case("localhost"))
 }
 
-/// The host of a host and a port, which may be missing; none where it is no such thing.
+/// Returns the host of a host and an optional port; none if the text is malformed.
 fn host(authority: &str) -> Option<&str> {
     let colon = match authority.rfind(']') {
         Some(bracket) => bracket + 1,
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_nobody_outside_can_own_are_taken() {
+    fn names_that_no_other_site_can_own_are_accepted() {
         for good in [
             "127.0.0.1",
             "127.0.0.1:8080",
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_targets_own_name_goes_before_the_field() {
+    fn the_host_of_the_target_takes_precedence_over_the_field() {
         let ask = |target: &str, lines: &[&str], version| {
             let mut request = TestRequest::default().uri(target).version(version);
             for line in lines {

@@ -10,21 +10,21 @@ use bytes::Bytes;
 use super::authenticator::Authenticator;
 use super::token::{Right, TokenPolicy};
 
-/// The keys of a namespace that a request is about.
+/// The keys of a namespace that a request reads or writes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Scope<'a> {
-    /// All of them, and the namespace itself.
+    /// All keys, and the namespace itself.
     All,
     /// The keys with this prefix.
     Prefix(&'a [u8]),
-    /// This one.
+    /// This key.
     Key(&'a [u8]),
 }
 
 /// A caller and its rights.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    /// None of the owner, and where the server has no tokens: all rights.
+    /// None for the owner, and on a server without tokens: all rights.
     pub(super) policy: Option<Arc<TokenPolicy>>,
     is_owner: bool,
     /// The generation of the tokens by which the caller was identified.
@@ -40,7 +40,7 @@ impl Identity {
         }
     }
 
-    /// The identity of the owner of the data, who has all rights.
+    /// Returns the identity of the owner of the data, with all rights.
     pub(super) fn for_owner() -> Identity {
         Identity {
             policy: None,
@@ -112,20 +112,20 @@ impl Identity {
         }
     }
 
-    /// Whether the caller may list every namespace.
+    /// Returns whether the caller may list every namespace.
     pub(crate) fn can_list_all(&self) -> bool {
         self.policy
             .as_ref()
             .is_none_or(|policy| policy.reaches_all())
     }
 
-    /// Whether the caller may learn that a namespace exists.
+    /// Returns whether the caller may learn that a namespace exists.
     pub(crate) fn can_list(&self, namespace: &str) -> bool {
         self.authorize_namespace(Right::Read, namespace).is_ok()
     }
 
-    /// Identifies the caller again, if the tokens may have changed since; none if they have not, and of the owner. To be
-    /// called once a body has arrived, which may have taken long.
+    /// Identifies the caller again if the tokens may have changed; returns none if they have not, and for the owner. Must be
+    /// called after a body was received, which may have taken long.
     pub(crate) fn renewed(
         &self,
         authenticator: &Authenticator,
@@ -167,7 +167,7 @@ fn forbidden(policy: &TokenPolicy, right: Right, text: String) -> Error {
         .with("right", right.as_str())
 }
 
-/// What a streamed response is about.
+/// The keys of a streamed response.
 #[derive(Clone, Debug)]
 pub(crate) enum Resource {
     /// All keys of all namespaces.
@@ -176,7 +176,7 @@ pub(crate) enum Resource {
     All(Namespace),
     /// The keys with this prefix.
     Prefix(Namespace, Bytes),
-    /// This one.
+    /// This key.
     Key(Namespace, Key),
 }
 
@@ -195,7 +195,7 @@ impl Resource {
     }
 }
 
-/// A right that must hold for as long as a response is sent.
+/// A right that must hold while a response is sent.
 #[derive(Debug)]
 pub(crate) struct StreamAuthorization {
     authenticator: Arc<Authenticator>,
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_has_to_hold_in_kind_and_place() {
+    fn a_right_must_hold_for_the_namespace_and_the_keys() {
         let identity = identity(&authenticator(token(&[Right::Read], "app-*", "a/")));
         let key = Scope::Key(b"a/b");
         assert!(identity.authorize(Right::Read, "app-1", &key).is_ok());
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permit_ends_with_its_token_or_its_right() {
+    fn an_authorization_ends_with_its_token_or_its_right() {
         let resource = || Resource::Prefix(Namespace::new("n").unwrap(), Bytes::from_static(b"a"));
         let replaced: [(Option<Token>, bool); 5] = [
             (Some(token(&[Right::Read, Right::Write], "n", "a")), true),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permit_ends_at_its_token_s_end_date() {
+    fn an_authorization_ends_when_its_token_expires() {
         let end = Timestamp::from_millis(NOW.as_millis() + 1);
         let authenticator = authenticator(Token {
             expires: Some(UNIX_EPOCH + Duration::from_millis(end.as_millis())),

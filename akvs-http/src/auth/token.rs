@@ -1,4 +1,4 @@
-//! A token: its name, its rights, where they hold, and until when. Of the secret only the SHA-256 is known.
+//! A token: its name, its rights, their scope and their end. Only the SHA-256 of the secret is known.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,10 +10,11 @@ use sha2::{Digest, Sha256};
 
 use super::Scope;
 
-/// The longest name of a token, in bytes.
+/// The maximum length of a token's name, in bytes.
 const MAX_NAME_BYTES: usize = 128;
-/// The most patterns of a token, and the longest one, in bytes.
+/// The maximum number of patterns of a token.
 const MAX_PATTERNS: usize = 100;
+/// The maximum length of a pattern, in bytes.
 const MAX_PATTERN_BYTES: usize = 256;
 
 /// A right of a token.
@@ -137,22 +138,22 @@ impl TokenPolicy {
         } = token;
         if name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
             return Err(TokenError::new(format!(
-                "{name:?} is no name of a token: it has 1 to {MAX_NAME_BYTES} bytes and no control characters"
+                "invalid token name {name:?}: expected 1 to {MAX_NAME_BYTES} bytes without control characters"
             )));
         }
         let refused = |why: String| Err(TokenError::new(format!("token {name:?}: {why}")));
         if rights.is_empty() {
-            return refused("it has no rights; there are read, write and admin".into());
+            return refused("no rights: expected read, write or admin".into());
         }
         if namespaces.is_empty() || namespaces.len() > MAX_PATTERNS {
             return refused(format!(
-                "it has {} patterns of namespaces; there must be 1 to {MAX_PATTERNS}, \"*\" is all of them",
+                "invalid namespaces: {} patterns; expected 1 to {MAX_PATTERNS}, such as \"*\" for all",
                 namespaces.len()
             ));
         }
         if key_prefix.len() > Key::MAX_BYTES {
             return refused(format!(
-                "its key prefix has {} bytes, keys have at most {}",
+                "the key prefix has {} bytes: expected at most {}",
                 key_prefix.len(),
                 Key::MAX_BYTES
             ));
@@ -161,12 +162,14 @@ impl TokenPolicy {
         for text in namespaces {
             if text.is_empty() || text.len() > MAX_PATTERN_BYTES {
                 return refused(format!(
-                    "{text:?} is no pattern: it has 1 to {MAX_PATTERN_BYTES} bytes"
+                    "invalid namespace pattern {text:?}: expected 1 to {MAX_PATTERN_BYTES} bytes"
                 ));
             }
             match Pattern::new(&text) {
                 Ok(pattern) => patterns.push(pattern),
-                Err(error) => return refused(format!("{text:?} is no pattern: {error}")),
+                Err(error) => {
+                    return refused(format!("invalid namespace pattern {text:?}: {error}"));
+                }
             }
         }
         Ok(TokenPolicy {
@@ -183,20 +186,20 @@ impl TokenPolicy {
         self.rights.contains(&right) || self.rights.contains(&Right::Admin)
     }
 
-    /// Whether it reaches something of a namespace.
+    /// Returns whether the rights hold for some keys of a namespace.
     pub(super) fn reaches(&self, namespace: &str) -> bool {
         let mut patterns = self.namespaces.iter();
         patterns.any(|pattern| pattern.matches(namespace))
     }
 
-    /// Whether it reaches all namespaces, those to come too.
+    /// Returns whether the rights hold in all namespaces, future ones too.
     pub(super) fn reaches_all(&self) -> bool {
         self.namespaces
             .iter()
             .any(|pattern| pattern.as_str() == "*")
     }
 
-    /// Whether all keys of a scope are within its reach.
+    /// Returns whether the rights hold for all keys of a scope.
     pub(super) fn covers(&self, scope: &Scope<'_>) -> bool {
         match scope {
             Scope::All => self.key_prefix.is_empty(),
@@ -204,7 +207,7 @@ impl TokenPolicy {
         }
     }
 
-    /// The patterns of namespaces, as they were written.
+    /// Returns the patterns of namespaces.
     pub(super) fn patterns(&self) -> Vec<&str> {
         self.namespaces.iter().map(Pattern::as_str).collect()
     }
@@ -214,7 +217,7 @@ impl TokenPolicy {
     }
 }
 
-/// To the millisecond; what is before 1970 is past all the same.
+/// Converts a time to milliseconds; a time before 1970 counts as 1970.
 fn timestamp(time: SystemTime) -> Timestamp {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
@@ -236,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_token_is_said() {
+    fn an_invalid_token_is_refused_with_the_reason() {
         let long = "x".repeat(257);
         let changed = |change: &dyn Fn(&mut Token)| {
             let mut token = token();
@@ -309,9 +312,9 @@ mod tests {
                 ..token()
             })
             .unwrap();
-            for asked in Right::ALL {
-                let expected = right == Right::Admin || right == asked;
-                assert_eq!(policy.has(asked), expected, "{right:?} {asked:?}");
+            for checked in Right::ALL {
+                let expected = right == Right::Admin || right == checked;
+                assert_eq!(policy.has(checked), expected, "{right:?} {checked:?}");
             }
             assert_eq!(Right::parse(right.as_str()), Some(right));
         }

@@ -1,7 +1,7 @@
 //! All tokens of a server, found by the secret that a request presents.
 //!
 //! The secret is hashed, and hashes are compared in constant time. An attacker cannot choose the hash of a guess, so the
-//! time that a look-up by its first bytes takes reveals nothing of a token.
+//! time of a look-up by the first bytes of a hash reveals nothing of a token.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use subtle::ConstantTimeEq;
 
 use super::token::{Token, TokenError, TokenPolicy};
 
-/// The most tokens.
+/// The maximum number of tokens.
 const MAX_TOKENS: usize = 10_000;
-/// By so many of a hash's first bytes a token is found.
+/// The number of a hash's first bytes that are its index.
 const INDEX_BYTES: usize = 8;
 
 /// The tokens of a server; their names are unique.
@@ -56,12 +56,12 @@ impl Tokens {
         self.len
     }
 
-    /// Whether there are no tokens.
+    /// Returns whether there are no tokens.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The token of this hash.
+    /// Returns the token with this hash.
     pub(super) fn find(&self, sha256: &[u8; 32]) -> Option<&Arc<TokenPolicy>> {
         let mut candidates = self.by_hash.get(&index(sha256))?.iter();
         candidates.find(|policy| policy.sha256.ct_eq(sha256).into())
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_hashes_are_one_token_s() {
+    fn names_and_hashes_are_unique() {
         let (one, two) = (Token::hash("1"), Token::hash("2"));
         let refused = |tokens| Tokens::new(tokens).unwrap_err().to_string();
         let why = refused(vec![token("a", one), token("a", two)]);

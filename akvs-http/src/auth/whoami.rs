@@ -11,7 +11,7 @@ use super::identity::Identity;
 use super::token::{Right, TokenPolicy};
 use crate::response::headers;
 
-/// The caller and its rights. Without tokens, and over the owner's socket, `token` is null and everything is allowed.
+/// The caller and its rights. Without tokens, and over the admin socket, `token` is null and everything is allowed.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Identity)]
 pub(crate) struct WhoamiDocument<'a> {

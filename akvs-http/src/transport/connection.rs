@@ -1,17 +1,15 @@
-//! A connection of HTTP/1.1 while it is served: what the framework gets to read of it, and an end to one that never
-//! asks.
+//! A connection of HTTP/1.1: the stream below actix, with its timeouts and its own framing of requests.
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | `closed` | whether the client has closed its side |
-//! | `input` | which bytes are passed on, and when |
-//! | `head`, `target`, `chunks` | where a request ends, and what is wrong with one |
-//! | `progress` | the requests that are under way |
-//! | `refusal` | the answer to what is no request |
+//! | `input` | which bytes are passed on to actix, and when |
+//! | `head`, `target`, `chunks` | the end of a request, and the errors of a malformed one |
+//! | `progress` | the requests in flight |
+//! | `refusal` | the answer to bytes that are not a request |
 //!
-//! The framework times the head of the first request of a connection only, and waits without an end for the rest of a
-//! body that was answered early. This stream ends every wait for a client, by one timer that is set anew at most a few
-//! times for each request.
+//! actix times only the head of the first request of a connection, and waits without end for the rest of a body that was
+//! answered early. This stream ends every wait for a client, by one timer that is set at most a few times per request.
 
 mod chunks;
 mod closed;
@@ -41,23 +39,23 @@ use crate::metrics::ConnectionGuard;
 use crate::request::body::BodyFault;
 use crate::transport::protocol_error;
 
-/// How long a client may go on sending once the connection is closed. An end at once would overtake the last answer.
+/// The time that a client may continue to send after the server closed its side. A reset at once could discard the last answer.
 const LINGER: Duration = Duration::from_secs(2);
-/// The shortest time after which a connection that is busy is looked at again.
+/// The minimum interval of the checks of a busy connection.
 const MIN_TICK: Duration = Duration::from_millis(10);
 
-/// How long a client may take.
+/// The times that a client may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
-    /// For the head of a request.
+    /// The time to send the head of a request.
     pub(crate) head: Duration,
-    /// Between two requests.
+    /// The time between two requests.
     pub(crate) idle: Duration,
-    /// Without taking anything of an answer.
+    /// The time without reading anything of an answer.
     pub(crate) stall: Duration,
 }
 
-/// A stream of bytes that ends when its client never asks.
+/// A stream of bytes that ends when its client takes too long.
 pub(crate) struct Connection<T> {
     stream: T,
     progress: Rc<RequestTracker>,
@@ -66,26 +64,26 @@ pub(crate) struct Connection<T> {
     timeouts: Timeouts,
     tick: Pin<Box<Sleep>>,
     wait: Wait,
-    /// When the wait for the rest of a head or of a body is over.
+    /// The end of the wait for the rest of a head or of a body.
     deadline: Instant,
-    /// Since when all is answered, where that is so.
+    /// The time since which all requests are answered, if they are.
     idle_since: Instant,
-    /// Whether something was written since this was noted.
+    /// Whether bytes were written after the last flush with all requests answered.
     has_written: bool,
-    /// Whether bytes of an answer are still to go out.
+    /// Whether bytes of an answer are unsent.
     has_unsent: bool,
-    /// Since when the client takes nothing of them. The system sees to that only over TCP.
+    /// The time since which the client has read nothing of them. The kernel has such a timeout only for TCP.
     full_since: Option<Instant>,
-    /// What goes out in place of other bytes, and how many those are.
+    /// The bytes that are sent in place of other bytes, and the number of those.
     replacement: Option<(Vec<u8>, usize)>,
-    /// Whether the server has ended its side.
+    /// Whether the server has closed its side.
     is_shut: bool,
-    /// How many bytes came behind that.
+    /// The number of bytes received after that.
     late_bytes: u64,
 }
 
 impl<T> Connection<T> {
-    /// A connection whose first request began to arrive, or was waited for, since then.
+    /// Returns a connection whose wait for the first request began at this time.
     pub(crate) fn new(stream: T, timeouts: Timeouts, since: Instant) -> Connection<T> {
         let deadline = since + timeouts.head;
         Connection {
@@ -107,22 +105,22 @@ impl<T> Connection<T> {
         }
     }
 
-    /// What its requests are to know.
+    /// Returns the state that the requests of the connection share.
     pub(crate) fn state(&self, open: ConnectionGuard, is_owner: bool) -> ConnectionState {
         ConnectionState::new(Rc::clone(&self.progress), is_owner, open)
     }
 
-    /// Why the body of the request that is under way ends early.
+    /// Returns the reason why the body of the current request was cut off.
     pub(crate) fn body_fault(&self) -> BodyFault {
         self.progress.fault()
     }
 
-    /// Whether its client has closed its side.
+    /// Returns whether the client has closed its side.
     pub(crate) fn presence(&self) -> Presence {
         self.presence.clone()
     }
 
-    /// Done when the client was waited for too long; for what.
+    /// Completes when the client has taken too long, with what the connection waited for.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Wait>> {
         let wait = self.input.wait(&self.progress);
         self.begin(wait);
@@ -132,7 +130,7 @@ impl<T> Connection<T> {
         while self.tick.as_mut().poll(context).is_ready() {
             let now = Instant::now();
             let deadline = match wait {
-                Wait::Answer => self.look_after(now),
+                Wait::Answer => self.next_check(now),
                 Wait::Request => self.idle_since + self.timeouts.idle,
                 Wait::Head | Wait::Rest => self.deadline,
             };
@@ -143,53 +141,53 @@ impl<T> Connection<T> {
             if deadline <= now && stalled.is_none() {
                 return Poll::Ready(Ok(wait));
             }
-            let look = self.look_after(now);
+            let check = self.next_check(now);
             let next = stalled.unwrap_or(deadline);
-            self.tick.as_mut().reset(next.min(look));
+            self.tick.as_mut().reset(next.min(check));
         }
         Poll::Pending
     }
 
-    /// Notes what is waited for, and until when where that begins now.
+    /// Sets what the connection waits for, and the deadline if the wait begins now.
     fn begin(&mut self, wait: Wait) {
         if wait != std::mem::replace(&mut self.wait, wait)
             && matches!(wait, Wait::Head | Wait::Rest)
         {
             let now = Instant::now();
             self.deadline = now + self.timeouts.head;
-            let look = self.look_after(now);
-            self.tick.as_mut().reset(look.min(self.deadline));
+            let check = self.next_check(now);
+            self.tick.as_mut().reset(check.min(self.deadline));
         }
     }
 
-    /// Whether the client goes on with what serves nothing for too long. It need not be waited for: a fast one leaves
-    /// the timer no turn.
+    /// Returns whether the client has sent unwanted data for too long. It does not depend on the timer, which is not polled
+    /// while a fast client keeps the stream readable.
     fn is_rest_late(&self) -> bool {
         self.wait == Wait::Rest && self.full_since.is_none() && self.deadline <= Instant::now()
     }
 
-    /// When to look again at the latest: no wait for a request that begins after now is over before.
-    fn look_after(&self, now: Instant) -> Instant {
+    /// Returns the time of the next check: no wait for a request that begins from now on ends before it.
+    fn next_check(&self, now: Instant) -> Instant {
         now + self.timeouts.idle.max(MIN_TICK)
     }
 
-    /// Notes that the client takes nothing now; whether that has gone on for too long.
+    /// Records that the client reads nothing now; returns whether it has read nothing for too long.
     fn is_stalled(&mut self, context: &mut Context<'_>) -> bool {
         let now = Instant::now();
         let end = *self.full_since.get_or_insert(now) + self.timeouts.stall;
         if self.tick.deadline() > end || self.tick.is_elapsed() {
             self.tick.as_mut().reset(end);
-            // Else it would wake nobody.
+            // Registers this task with the timer.
             let _ = self.tick.as_mut().poll(context);
         }
         end <= now
     }
 
-    /// Whether what is written next can only be of the framework itself, which takes for no request what was passed on.
-    /// Nothing that is stored is ever taken for such a word.
-    fn is_unasked(&self) -> bool {
+    /// Returns whether the next write can only be an error of actix, which refuses bytes that were passed on. The bytes of
+    /// an answer with a stored value are never taken for such an error.
+    fn is_protocol_error(&self) -> bool {
         let progress = &self.progress;
-        !progress.is_under_way() && !progress.is_answered() && !self.has_unsent
+        !progress.is_in_flight() && !progress.is_answered() && !self.has_unsent
     }
 }
 
@@ -229,9 +227,9 @@ impl<T: AsyncRead + AsyncWrite + Closes + Unpin> AsyncWrite for Connection<T> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         this.has_written = true;
-        if this.replacement.is_none() && this.is_unasked() {
-            let explained = protocol_error::with_problem_body(bytes);
-            this.replacement = explained.map(|explained| (explained, bytes.len()));
+        if this.replacement.is_none() && this.is_protocol_error() {
+            let answer = protocol_error::with_problem_body(bytes);
+            this.replacement = answer.map(|answer| (answer, bytes.len()));
         }
         let Some((rest, replaced)) = &mut this.replacement else {
             let written = Pin::new(&mut this.stream).poll_write(context, bytes);
@@ -260,7 +258,7 @@ impl<T: AsyncRead + AsyncWrite + Closes + Unpin> AsyncWrite for Connection<T> {
             self.has_written = false;
             self.idle_since = Instant::now();
         }
-        // Also while nothing is read, because a body that came is still being taken in.
+        // Also while actix reads nothing, because a handler is still processing a received body.
         self.presence.observe(&self.stream);
         Pin::new(&mut self.stream).poll_flush(context)
     }
@@ -280,7 +278,7 @@ impl<T: AsyncRead + AsyncWrite + Closes + Unpin> AsyncWrite for Connection<T> {
                 Poll::Ready(Ok(())) if !some.filled().is_empty() => {
                     this.input.keep_unread();
                     this.late_bytes += some.filled().len() as u64;
-                    // However fast it is: it leaves the timer no turn.
+                    // Without the timer, which is not polled while a fast client keeps the stream readable.
                     let is_over = this.late_bytes > MAX_REST_BYTES;
                     if is_over || this.deadline <= Instant::now() {
                         return Poll::Ready(Ok(()));

@@ -1,21 +1,21 @@
-//! HTTP/2 (RFC 9113), with the limits that HTTP/1.1 has.
+//! HTTP/2 (RFC 9113), with the same limits as HTTP/1.1.
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | `long_targets` | targets that are too long |
-//! | `memory` | the memory that the requests of a connection take |
-//! | `hpack` | where a target is among compressed fields |
-//! | `linger` | the end of a connection that was told why |
-//! | `data` | a piece of an answer on its way |
-//! | `request` | a request as the application takes it |
+//! | `memory` | the memory of the requests of a connection |
+//! | `hpack` | the position of the target in compressed fields |
+//! | `linger` | the end of a connection after an error |
+//! | `data` | the unsent bytes of an answer |
+//! | `request` | conversion of requests for actix |
 //! | `response` | an answer as frames, within the client's windows |
 //! | `stream` | one request from its head to the end of its answer |
-//! | `frames` | how far the frames on the wire are |
+//! | `frames` | the state of the frames on the wire |
 //!
-//! The protocol is the `h2` crate's; the framework's own service of it sets none of its limits. All requests of a
-//! connection are polled with it and end with it. Invariants: a connection holds a bounded number of requests, of bytes
-//! that nobody has read, and of heads; what it holds beyond what one of HTTP/1.1 may is counted with what all hold;
-//! whoever keeps the server waiting is cut off.
+//! The `h2` crate implements the protocol; actix's own service sets none of its limits. All requests of a connection are
+//! polled with it and end with it. Invariants: the requests, the unread bytes and the heads of a connection are bounded;
+//! memory beyond that of a connection of HTTP/1.1 counts towards the limits of all connections; a client that takes too
+//! long is cut off.
 
 mod data;
 mod frames;
@@ -54,32 +54,33 @@ use self::memory::ConnectionMemory;
 use crate::transport::connection::{ConnectionState, MAX_HEAD_BYTES, Timeouts};
 use crate::transport::resources::Resources;
 
-/// The most requests of a connection that are under way at once.
+/// The maximum number of requests in flight on a connection.
 const MAX_STREAMS: u32 = 128;
-/// How much of a body, and of all bodies of a connection, may wait to be read.
+/// The maximum of unread bytes of a body.
 const STREAM_WINDOW: u32 = 256 << 10;
+/// The maximum of unread bytes of all bodies of a connection.
 const CONNECTION_WINDOW: u32 = 512 << 10;
-/// How much of an answer may wait to be sent.
+/// The maximum of unsent bytes of an answer.
 const SEND_BUFFER: usize = 64 << 10;
-/// The most requests that a client may take back before they are answered, beyond those that are answered.
+/// The number of requests that a client may cancel in addition to those that it lets end.
 const MAX_CANCELLED: u32 = 256;
-/// The most streams that are kept only because their end was not heard yet.
+/// The maximum number of reset streams that are kept until the client acknowledges their end.
 const MAX_RESET_STREAMS: usize = 32;
-/// The most streams that a client may have end by errors.
+/// The maximum number of streams that a client may end by its errors.
 const MAX_ERRORS: usize = 256;
-/// How long a client may take to notice that the connection ends.
+/// The time that a client has to notice that the connection ends.
 const LINGER: Duration = Duration::from_secs(1);
-/// The largest frame.
+/// The maximum length of a frame.
 const FRAME: u32 = 16 << 10;
 
-/// What a connection is served with.
+/// The service of a connection.
 pub(crate) struct Http2Service<S> {
     pub(crate) app: Rc<S>,
     pub(crate) resources: Arc<Resources>,
     pub(crate) connection: Rc<ConnectionState>,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) timeouts: Timeouts,
-    /// When the server stops.
+    /// Completes when the server stops.
     pub(crate) ending: GracefulShutdownSignal,
 }
 
@@ -121,8 +122,8 @@ where
             }
         },
         cancelled: 0,
-        is_calmed: false,
-        is_told: false,
+        is_aborted: false,
+        has_sent_error: false,
         timeouts: served.timeouts,
         watch: Rc::clone(&watch),
         idle_end,
@@ -131,9 +132,9 @@ where
         tick: Box::pin(sleep_until(idle_end)),
     };
     let ended = std::future::poll_fn(|context| driver.poll(context)).await;
-    let is_told = driver.is_calmed || driver.is_told;
+    let has_sent_error = driver.is_aborted || driver.has_sent_error;
     drop(driver);
-    if is_told {
+    if has_sent_error {
         linger::linger(&stream).await;
     }
     ended
@@ -158,30 +159,30 @@ fn failed(error: h2::Error) -> DispatchError {
     DispatchError::Io(std::io::Error::other(error))
 }
 
-/// How a request ended.
+/// The end of a request.
 pub(crate) enum Outcome {
-    /// With an answer, as far as the client took it.
+    /// The request was answered, though the client may not have read all of the answer.
     Answered,
-    /// The client did not wait for the answer.
+    /// The client cancelled the request.
     Cancelled,
 }
 
-/// What moves a connection and its requests.
+/// The future that drives a connection and its requests.
 struct Driver<T, F, R> {
     connection: Connection<FrameStream<TargetFilter<T>>, DataPiece>,
     requests: FuturesUnordered<R>,
     begin: F,
     cancelled: u32,
-    /// Whether the connection ends because its client asks too much.
-    is_calmed: bool,
-    /// Whether its client was told that it made an error.
-    is_told: bool,
+    /// Whether the connection ends with `ENHANCE_YOUR_CALM`.
+    is_aborted: bool,
+    /// Whether the connection ends with another error of the client.
+    has_sent_error: bool,
     timeouts: Timeouts,
     watch: Rc<FrameState>,
-    /// When it has been without a request for too long.
+    /// The time at which a connection without requests ends.
     idle_end: Instant,
     ending: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    /// When it is cut off, once it has been told to end.
+    /// The time at which the connection is cut off after `GOAWAY`.
     last: Option<Instant>,
     tick: Pin<Box<Sleep>>,
 }
@@ -200,19 +201,19 @@ where
             self.end();
         }
         loop {
-            self.watch.read_on();
+            self.watch.resume();
             self.poll_requests(context);
             match self.connection.poll_accept(context) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     self.requests.push((self.begin)(request, respond));
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    self.is_told = !error.is_io();
+                    self.has_sent_error = !error.is_io();
                     return Poll::Ready(Err(failed(error)));
                 }
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
-                Poll::Pending if self.watch.has_many_trailers() && !self.is_calmed => self.calm(),
-                // What ended was no head of a request.
+                Poll::Pending if self.watch.has_many_trailers() && !self.is_aborted => self.abort(),
+                // The head that ended was not that of a request.
                 Poll::Pending if self.watch.is_held() => {}
                 Poll::Pending => break,
             }
@@ -228,7 +229,7 @@ where
                 Outcome::Cancelled => self.cancelled + 1,
             };
             if self.cancelled == MAX_CANCELLED {
-                self.calm();
+                self.abort();
             }
         }
         if was_busy && self.requests.is_empty() {
@@ -238,14 +239,14 @@ where
         }
     }
 
-    /// Ends the connection at once.
-    fn calm(&mut self) {
-        if !std::mem::replace(&mut self.is_calmed, true) {
+    /// Ends the connection at once, because its client requests too much.
+    fn abort(&mut self) {
+        if !std::mem::replace(&mut self.is_aborted, true) {
             self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
         }
     }
 
-    /// Says that no further request is taken.
+    /// Sends `GOAWAY`: no further request is accepted.
     fn end(&mut self) {
         if self.last.is_none() {
             self.last = Some(Instant::now() + LINGER);
@@ -253,7 +254,7 @@ where
         }
     }
 
-    /// Done when the client was waited for too long.
+    /// Completes when the client has taken too long.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
         loop {
             let is_idle = self.requests.is_empty();
@@ -277,7 +278,7 @@ where
             }
             if idle.is_some_and(|end| end <= now) {
                 self.end();
-                // It has something to say.
+                // So that the connection sends `GOAWAY`.
                 context.waker().wake_by_ref();
                 continue;
             }

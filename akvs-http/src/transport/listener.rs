@@ -1,10 +1,10 @@
-//! From a listening socket to requests: HTTP/1.1, and HTTP/2 for a client that knows that it is spoken (RFC 9113, section
-//! 3.3), on the same port; with TLS, whichever of them is agreed on.
+//! Listening sockets. A port serves HTTP/1.1, and HTTP/2 to clients with prior knowledge (RFC 9113, section 3.3); with TLS
+//! the protocol is negotiated.
 //!
-//! actix's own detection waits for a client's first bytes without an end, also when the server stops; this one gives
-//! a silent client the time that it has for a request's head, and none once the end has begun.
+//! actix's own detection of the protocol waits without end for a client's first bytes, even when the server stops. This one
+//! waits for the header timeout, and not at all after the server has begun to stop.
 //!
-//! A Unix socket speaks the same, without TLS: what goes over it never leaves the machine.
+//! A Unix socket serves the same protocols without TLS, because its bytes never leave the machine.
 
 mod service;
 
@@ -46,9 +46,9 @@ const HANDSHAKE: u8 = 22;
 pub enum Listener {
     /// A TCP socket, with TLS if the server has a certificate.
     Tcp(TcpListener),
-    /// A Unix socket for everyone who may open its file; tokens are required as over TCP.
+    /// A Unix socket for all users that may open its file; tokens are required as over TCP.
     Unix(UnixListener),
-    /// A Unix socket for the owner of the data: everyone who may open its file has all rights without a token, and
+    /// A Unix socket for the owner of the data: all users that may open its file have all rights without a token, and
     /// `/admin/…` (see [`AdminApi`](crate::AdminApi)), which no other listener has.
     Admin(UnixListener),
 }
@@ -92,10 +92,10 @@ where
     let timeouts = shared.timeouts;
     let ending = builder.graceful_shutdown_signal();
     let resources = Arc::clone(shared.resources);
-    let is_owners = matches!(listener, Listener::Admin(_));
+    let is_admin = matches!(listener, Listener::Admin(_));
     let service = move || Service {
         address,
-        is_owners,
+        is_admin,
         timeouts,
         resources: Arc::clone(&resources),
         ending: ending.clone(),
@@ -124,7 +124,7 @@ where
     }
 }
 
-/// Waits for the first bytes, and tells by them which protocol is spoken.
+/// Waits for the first bytes, which show the protocol.
 async fn accept(
     stream: TcpStream,
     timeouts: Timeouts,
@@ -143,7 +143,7 @@ async fn accept(
     })
 }
 
-/// The same over a Unix socket.
+/// Accepts a connection over a Unix socket in the same way.
 async fn accept_unix(
     stream: UnixStream,
     timeouts: Timeouts,
@@ -161,17 +161,17 @@ async fn accept_unix(
     })
 }
 
-/// Reads the first bytes, as many as tell the protocol, and leaves them to be read again. `WouldBlock` while there are
-/// too few: the preface of HTTP/2 may come in several segments.
+/// Peeks at the first bytes, as many as show the protocol. `WouldBlock` while there are too few, because the preface of
+/// HTTP/2 may come in several segments.
 fn peek_start(stream: impl AsFd, start: &mut [u8; PREFACE.len()]) -> io::Result<()> {
     let (length, _) = rustix::net::recv(stream, &mut start[..], RecvFlags::PEEK)?;
-    match (1..PREFACE.len()).contains(&length) && PREFACE.starts_with(&start[..length]) {
-        true => Err(io::ErrorKind::WouldBlock.into()),
-        false => Ok(()),
+    if (1..PREFACE.len()).contains(&length) && PREFACE.starts_with(&start[..length]) {
+        return Err(io::ErrorKind::WouldBlock.into());
     }
+    Ok(())
 }
 
-/// What a client speaks that begins so.
+/// Returns the protocol of a client with these first bytes.
 fn detect_protocol(start: &[u8; PREFACE.len()]) -> Protocol {
     if start == PREFACE {
         Protocol::Http2
@@ -180,7 +180,7 @@ fn detect_protocol(start: &[u8; PREFACE.len()]) -> Protocol {
     }
 }
 
-/// Agrees on how to speak in secret, and on what.
+/// Does the TLS handshake, which negotiates the protocol.
 async fn accept_tls(
     stream: TcpStream,
     config: Arc<ServerConfig>,
@@ -215,7 +215,7 @@ async fn accept_tls(
 
 /// Answers a client that does not use TLS with an error in plain text.
 async fn reject_plaintext(mut stream: TcpStream) -> io::Error {
-    let text = "this port speaks TLS; write https:// in place of http://";
+    let text = "the port expects TLS: write https:// in place of http://";
     let (media_type, body) = (
         problem::PROBLEM_JSON,
         problem::document(&Error::new(Code::InvalidRequest, text)),
@@ -224,7 +224,7 @@ async fn reject_plaintext(mut stream: TcpStream) -> io::Error {
         "HTTP/1.1 400 Bad Request\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
-    // The connection ends whether the client reads that or not.
+    // The connection ends in any case.
     let _ = stream.write_all(answer.as_bytes()).await;
     let _ = stream.shutdown().await;
     io::Error::other("the client does not use TLS")
@@ -232,12 +232,12 @@ async fn reject_plaintext(mut stream: TcpStream) -> io::Error {
 
 fn prepare(stream: &TcpStream, timeouts: Timeouts) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    // A client that does not read holds a connection and its unsent data; only the system can end that.
+    // The kernel ends a connection whose client does not acknowledge data, which would keep the data in memory.
     let stall = u32::try_from(timeouts.stall.as_millis()).unwrap_or(u32::MAX);
     Ok(rustix::net::sockopt::set_tcp_user_timeout(stream, stall)?)
 }
 
-/// Waits for a client's first step for as long as it has for a request's head, and no longer once the end has begun.
+/// Waits for a client's first step within the header timeout, and only until the server begins to stop.
 async fn within_header_timeout<T>(
     step: impl Future<Output = io::Result<T>>,
     timeouts: Timeouts,

@@ -1,4 +1,4 @@
-//! What the connections of a server share with the layers above them, which none of them names.
+//! The state that connections share with the layers above them, without naming those.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use crate::metrics::Connections;
 use crate::request::body::BodyMemory;
 use crate::response::memory::ResponseMemory;
 
-/// What connections need of the server that they belong to.
+/// The parts of the server's state that connections use.
 pub(crate) struct Resources {
-    /// The clock of the dates of responses.
+    /// The clock of the `Date` of responses.
     pub(crate) registry: Registry,
     pub(crate) connections: Connections,
     pub(crate) body_memory: Arc<BodyMemory>,
     pub(crate) response_memory: ResponseMemory,
-    /// Decides whether the content of a request with `Expect: 100-continue` is wanted.
+    /// The check of a request with `Expect: 100-continue`.
     pub(crate) expectation: Expectation,
 }
 
-/// An error says why the content of a request is not wanted.
+/// A check whose error is the reason why the server does not want the content of a request.
 pub(crate) type Expectation = Box<dyn Fn(&Request) -> Result<()> + Send + Sync>;

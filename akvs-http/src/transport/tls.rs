@@ -1,8 +1,7 @@
-//! TLS: the certificate that is shown, the clients' certificates that are asked for, and their replacement while the
-//! server runs.
+//! TLS: the certificate of the server, the CA of client certificates, and their replacement while the server runs.
 //!
-//! It owns what rustls is told. The cryptography is ring's: it is built with nothing but a C compiler, so that one static
-//! binary stays possible. Invariant: a connection keeps what it began with; the next one gets what holds by then.
+//! It owns the configuration of rustls. The cryptography is ring's, because it needs only a C compiler to build, so that a
+//! single static binary stays possible. Invariant: a connection keeps the configuration that it began with.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,9 +13,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
-/// What may be spoken, the better first (RFC 7301).
+/// The protocols, the preferred one first (RFC 7301).
 const PROTOCOLS: [&[u8]; 2] = [HTTP_2, b"http/1.1"];
-/// HTTP/2, as it is agreed on.
+/// The name of HTTP/2 in the negotiation.
 pub(crate) const HTTP_2: &[u8] = b"h2";
 
 /// A certificate with its key, and the CA of client certificates if clients need one.
@@ -29,8 +28,8 @@ pub(crate) const HTTP_2: &[u8] = b"h2";
 pub struct Tls(Arc<ServerConfig>);
 
 impl Tls {
-    /// Reads the certificate chain, its private key and, if clients must present a certificate, the CA of theirs; all in
-    /// PEM.
+    /// Parses the certificate chain, its private key and, if clients must present a certificate, the CA of their
+    /// certificates; all in PEM.
     pub fn new(certificate: &[u8], key: &[u8], client_ca: Option<&[u8]>) -> Result<Tls, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let chain = certificates(certificate, TlsError::Certificate)?;
@@ -56,7 +55,7 @@ impl Tls {
         };
         let mut config = builder.with_single_cert(chain, key).map_err(|error| {
             if matches!(error, rustls::Error::InconsistentKeys(_)) {
-                TlsError::Key("it is not the certificate's".into())
+                TlsError::Key("the key does not belong to the certificate".into())
             } else {
                 TlsError::Certificate(error.to_string())
             }
@@ -78,18 +77,18 @@ fn certificates(
 ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
-        Ok(found) if found.is_empty() => Err(refused("it holds no certificate".into())),
+        Ok(found) if found.is_empty() => Err(refused("the file has no certificate".into())),
         Ok(found) => Ok(found),
         Err(error) => Err(refused(pem_text(&error, "certificate"))),
     }
 }
 
-/// What is wrong with a PEM file, without what is in it.
+/// Returns what is wrong with a PEM file, without its content.
 fn pem_text(error: &pem::Error, what: &str) -> String {
     if matches!(error, pem::Error::NoItemsFound) {
-        format!("it holds no {what}")
+        format!("the file has no {what}")
     } else {
-        format!("it is no PEM file of a {what}")
+        format!("malformed file: expected a {what} in PEM")
     }
 }
 
@@ -97,27 +96,27 @@ fn pem_text(error: &pem::Error, what: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The server's own certificate.
+    /// The error of the server's certificate.
     Certificate(String),
-    /// Its key.
+    /// The error of the server's key.
     Key(String),
-    /// The CA of client certificates.
+    /// The error of the CA of client certificates.
     ClientCa(String),
 }
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TlsError::Certificate(why) => write!(f, "the certificate: {why}"),
-            TlsError::Key(why) => write!(f, "the key: {why}"),
-            TlsError::ClientCa(why) => write!(f, "the clients' CA: {why}"),
+            TlsError::Certificate(why) => write!(f, "invalid certificate: {why}"),
+            TlsError::Key(why) => write!(f, "invalid key: {why}"),
+            TlsError::ClientCa(why) => write!(f, "invalid client CA: {why}"),
         }
     }
 }
 
 impl std::error::Error for TlsError {}
 
-/// What the next connection gets.
+/// The configuration of the next connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Current(Arc<ArcSwap<ServerConfig>>);
 
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_secrets_are_not() {
+    fn an_error_names_the_fault_and_no_secret() {
         let (one, two) = (pair(), pair());
         let tls = |certificate: &str, key: &str, ca: Option<&str>| {
             let made = Tls::new(
@@ -172,28 +171,28 @@ mod tests {
         for (result, part) in [
             (
                 tls("", &one.key, None),
-                "the certificate: it holds no certificate",
+                "invalid certificate: the file has no certificate",
             ),
             (
                 tls(&one.key, &one.key, None),
-                "the certificate: it holds no certificate",
+                "invalid certificate: the file has no certificate",
             ),
-            (tls(&damaged, &one.key, None), "the certificate: "),
+            (tls(&damaged, &one.key, None), "invalid certificate: "),
             (
                 tls(&one.certificate, "", None),
-                "the key: it holds no private key",
+                "invalid key: the file has no private key",
             ),
             (
                 tls(&one.certificate, &one.certificate, None),
-                "the key: it holds no private key",
+                "invalid key: the file has no private key",
             ),
             (
                 tls(&one.certificate, &two.key, None),
-                "the key: it is not the certificate's",
+                "invalid key: the key does not belong to the certificate",
             ),
             (
                 tls(&one.certificate, &one.key, Some("")),
-                "the clients' CA: it holds no certificate",
+                "invalid client CA: the file has no certificate",
             ),
         ] {
             let why = result.expect_err(part);

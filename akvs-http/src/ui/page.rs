@@ -1,7 +1,7 @@
-//! The admin page: one document that carries its style and its scripts, and the headers that let nothing else in.
+//! The admin page: one document with its style and its scripts, and the headers that forbid anything else.
 //!
-//! The page is the same for everybody and holds no data: what it shows, its scripts ask of the API with the token that
-//! a person types in. Invariant: what its policy allows by hash is exactly what it carries.
+//! The page is the same for all callers and has no data: its scripts read data from the API with the token that the user
+//! enters. Invariant: the hashes in the policy are those of exactly the style and the scripts in the document.
 
 use std::sync::LazyLock;
 
@@ -17,11 +17,11 @@ use sha2::{Digest, Sha256};
 
 use crate::request::conditions;
 
-/// The media type.
+/// The media type of the page.
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 const DOCUMENT: &str = include_str!("assets/index.html");
 const STYLE: (&str, &str) = ("/* style.css */", include_str!("assets/style.css"));
-/// The scripts, each behind those that it builds on, and where in the document they go.
+/// The scripts with their markers in the document, each after those that it uses.
 const SCRIPTS: [(&str, &str); 8] = [
     ("/* format.js */", include_str!("assets/format.js")),
     ("/* api.js */", include_str!("assets/api.js")),
@@ -48,7 +48,7 @@ impl Page {
             document.replacen(marker, text, 1)
         });
         let scripts = SCRIPTS.map(|(_, text)| source(text)).join(" ");
-        // A text can never become markup or a script here: `trusted-types` closes the ways in which one could.
+        // `trusted-types` prevents scripts from turning text into markup or code.
         let policy = format!(
             "default-src 'none'; script-src {scripts}; style-src {}; connect-src 'self'; img-src data:; \
              base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
@@ -64,27 +64,27 @@ impl Page {
     }
 }
 
-/// What a policy calls an inline text (CSP 3, section 2.3.1).
+/// Returns the source expression of an inline text (CSP 3, section 2.3.1).
 fn source(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
 }
 
-/// The page, or that the reader has it already.
+/// Returns the page, or 304 if the reader has it already.
 pub(crate) fn answer(request: &HttpRequest) -> Result<HttpResponse> {
-    Ok(
-        match conditions::for_document(request.headers(), &PAGE.tag)? {
-            true => with_headers(HttpResponse::NotModified()).finish(),
-            false => with_headers(HttpResponse::Ok())
-                .content_type(HTML)
-                .body(PAGE.document.clone()),
-        },
-    )
+    let is_known = conditions::for_document(request.headers(), &PAGE.tag)?;
+    Ok(if is_known {
+        with_headers(HttpResponse::NotModified()).finish()
+    } else {
+        with_headers(HttpResponse::Ok())
+            .content_type(HTML)
+            .body(PAGE.document.clone())
+    })
 }
 
 fn with_headers(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
     response
         .insert_header((ETAG, PAGE.tag.as_str()))
-        // Kept, but asked for again each time: a newer server brings a newer page.
+        // Cached, but validated each time, because a newer server has a newer page.
         .insert_header((CACHE_CONTROL, "no-cache"))
         .insert_header(("vary", "accept"))
         .insert_header((CONTENT_SECURITY_POLICY, PAGE.policy.as_str()))
@@ -98,13 +98,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_part_has_its_place_and_stands_there_as_it_is() {
+    fn every_part_is_in_the_document_unchanged() {
         let document = std::str::from_utf8(&PAGE.document).unwrap();
         for (marker, text) in SCRIPTS.into_iter().chain([STYLE]) {
             assert_eq!(DOCUMENT.matches(marker).count(), 1, "{marker}");
             assert!(!document.contains(marker), "{marker}");
             assert!(document.contains(text), "{marker}");
-            // It would end its element, or change how a parser reads it.
+            // Such text would end its element, or change how a parser reads it.
             for end in ["</script", "</style", "<!--", "\r"] {
                 assert!(!text.to_ascii_lowercase().contains(end), "{marker}: {end}");
             }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_is_made_markup() {
+    fn no_script_turns_text_into_markup() {
         for (marker, text) in SCRIPTS {
             for word in [
                 "innerHTML",

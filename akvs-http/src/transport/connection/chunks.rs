@@ -1,38 +1,38 @@
-//! Where a body in chunks ends (RFC 9112, section 7.1).
+//! The end of a chunked body (RFC 9112, section 7.1).
 //!
-//! The bytes are passed on as they are and decoded by the framework; here only their end is looked for, and what is
-//! written badly, by the same rules: so both find the same end.
+//! actix decodes the bytes; this module only finds their end and their errors, by the same rules, so that both find the
+//! same end.
 
-/// The most bytes of a body that carry nothing: extensions, trailers, blanks and leading zeros of sizes, together.
-const MAX_SPARE_BYTES: u32 = 16 << 10;
+/// The maximum bytes of a body that are not data: extensions, trailers, blanks and leading zeros of sizes together.
+const MAX_OVERHEAD_BYTES: u32 = 16 << 10;
 
-/// How far the chunks of a body were read.
+/// The parser of a chunked body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Chunks {
-    at: At,
-    /// How many bytes of the body carried nothing so far.
-    spare: u32,
+    state: State,
+    /// The bytes of the body so far that are not data.
+    overhead: u32,
 }
 
-/// Where in a body in chunks its next byte is.
+/// The position of the next byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum At {
+enum State {
     /// Before the first digit of a size.
     #[default]
     Size,
-    /// Behind a digit of this size.
+    /// After the digits of this size.
     Digits(u64),
-    /// In the blanks behind the size.
+    /// In the blanks after this size.
     Blanks(u64),
     Extension(u64),
     /// Before the line feed that ends a size.
     SizeEnd(u64),
-    /// So many bytes of data are to come.
+    /// Before this number of bytes of data.
     Data(u64),
-    /// Before the two bytes behind the data.
+    /// Before the line end after the data.
     DataEnd,
     DataLineFeed,
-    /// At the beginning of a line behind the last chunk.
+    /// State the beginning of a line after the last chunk.
     Line,
     /// In the name of a trailer field.
     TrailerName,
@@ -44,93 +44,95 @@ enum At {
 }
 
 impl Chunks {
-    /// Reads on: how many of these bytes are of the body, or what is wrong and how many bytes are before it.
+    /// Reads bytes. Returns how many of them belong to the body, or the error and how many bytes precede it.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<usize, (usize, &'static str)> {
         let mut at = 0;
         while let Some(byte) = bytes.get(at)
-            && self.at != At::Done
+            && self.state != State::Done
         {
-            if let At::Data(left) = self.at {
-                let some = left.min((bytes.len() - at) as u64);
-                at += some as usize;
-                self.at = match left - some {
-                    0 => At::DataEnd,
-                    left => At::Data(left),
+            if let State::Data(left) = self.state {
+                let count = left.min((bytes.len() - at) as u64);
+                at += count as usize;
+                self.state = match left - count {
+                    0 => State::DataEnd,
+                    left => State::Data(left),
                 };
                 continue;
             }
-            self.spare += u32::from(self.at.is_spare(*byte));
-            if self.spare > MAX_SPARE_BYTES {
+            self.overhead += u32::from(self.state.is_overhead(*byte));
+            if self.overhead > MAX_OVERHEAD_BYTES {
                 let why = "more than 16384 bytes of chunk extensions, trailers and leading zeros";
                 return Err((at, why));
             }
-            self.at = self.at.after(*byte).map_err(|why| (at, why))?;
+            self.state = self.state.next(*byte).map_err(|why| (at, why))?;
             at += 1;
         }
         Ok(at)
     }
 
-    /// Whether the whole body was read.
+    /// Returns whether the whole body was read.
     pub(super) fn is_done(self) -> bool {
-        self.at == At::Done
+        self.state == State::Done
     }
 }
 
-impl At {
-    /// Whether a byte that comes here carries nothing, so that there could be any number of them.
-    fn is_spare(self, byte: u8) -> bool {
+impl State {
+    /// Returns whether a byte at this position is not data and could be repeated without end.
+    fn is_overhead(self, byte: u8) -> bool {
         match self {
-            At::Blanks(_) | At::Extension(_) | At::TrailerName | At::Trailer => true,
-            At::Line => byte != b'\r',
-            At::Digits(size) => size == 0 && byte == b'0',
-            At::Size
-            | At::SizeEnd(_)
-            | At::Data(_)
-            | At::DataEnd
-            | At::DataLineFeed
-            | At::TrailerLineFeed
-            | At::LastLineFeed
-            | At::Done => false,
+            State::Blanks(_) | State::Extension(_) | State::TrailerName | State::Trailer => true,
+            State::Line => byte != b'\r',
+            State::Digits(size) => size == 0 && byte == b'0',
+            State::Size
+            | State::SizeEnd(_)
+            | State::Data(_)
+            | State::DataEnd
+            | State::DataLineFeed
+            | State::TrailerLineFeed
+            | State::LastLineFeed
+            | State::Done => false,
         }
     }
 
-    /// What comes after this byte, which is none of the data.
-    fn after(self, byte: u8) -> Result<At, &'static str> {
+    /// Returns the state after this byte, which is not data.
+    fn next(self, byte: u8) -> Result<State, &'static str> {
         const SIZE: &str = "malformed chunk size: expected hexadecimal digits and a line end";
         const DATA: &str = "a chunk is longer than its size";
         const TRAILER: &str =
             "malformed trailer: expected a field name, a colon, a value and a line end";
         Ok(match (self, byte) {
-            (At::Size, byte) => At::Digits(digit(byte).ok_or(SIZE)?),
-            (At::Digits(size), byte) if byte.is_ascii_hexdigit() => {
+            (State::Size, byte) => State::Digits(digit(byte).ok_or(SIZE)?),
+            (State::Digits(size), byte) if byte.is_ascii_hexdigit() => {
                 let digit = digit(byte).ok_or(SIZE)?;
-                At::Digits(size.checked_mul(16).ok_or("a chunk is too large")? + digit)
+                State::Digits(size.checked_mul(16).ok_or("a chunk is too large")? + digit)
             }
-            (At::Digits(size) | At::Blanks(size), b' ' | b'\t') => At::Blanks(size),
-            (At::Digits(size) | At::Blanks(size), b';') => At::Extension(size),
-            (At::Digits(size) | At::Blanks(size) | At::Extension(size), b'\r') => At::SizeEnd(size),
-            (At::Digits(_) | At::Blanks(_), _) => return Err(SIZE),
-            (At::Extension(_), 0..=8 | 10..=31 | 127) => {
+            (State::Digits(size) | State::Blanks(size), b' ' | b'\t') => State::Blanks(size),
+            (State::Digits(size) | State::Blanks(size), b';') => State::Extension(size),
+            (State::Digits(size) | State::Blanks(size) | State::Extension(size), b'\r') => {
+                State::SizeEnd(size)
+            }
+            (State::Digits(_) | State::Blanks(_), _) => return Err(SIZE),
+            (State::Extension(_), 0..=8 | 10..=31 | 127) => {
                 return Err("invalid character in a chunk extension");
             }
-            (At::Extension(size), _) => At::Extension(size),
-            (At::SizeEnd(0), b'\n') => At::Line,
-            (At::SizeEnd(size), b'\n') => At::Data(size),
-            (At::SizeEnd(_), _) => return Err(SIZE),
-            (At::DataEnd, b'\r') => At::DataLineFeed,
-            (At::DataLineFeed, b'\n') => At::Size,
-            (At::DataEnd | At::DataLineFeed, _) => return Err(DATA),
-            (At::Line, b'\r') => At::LastLineFeed,
+            (State::Extension(size), _) => State::Extension(size),
+            (State::SizeEnd(0), b'\n') => State::Line,
+            (State::SizeEnd(size), b'\n') => State::Data(size),
+            (State::SizeEnd(_), _) => return Err(SIZE),
+            (State::DataEnd, b'\r') => State::DataLineFeed,
+            (State::DataLineFeed, b'\n') => State::Size,
+            (State::DataEnd | State::DataLineFeed, _) => return Err(DATA),
+            (State::Line, b'\r') => State::LastLineFeed,
             // A field as in a head: no blank before the colon, and no line that continues another.
-            (At::Line | At::TrailerName, byte) if is_token(byte) => At::TrailerName,
-            (At::TrailerName, b':') => At::Trailer,
-            (At::Trailer, b'\r') => At::TrailerLineFeed,
-            (At::Trailer, b'\t' | b' '..=126 | 128..) => At::Trailer,
-            (At::Line | At::TrailerName | At::Trailer, _) => return Err(TRAILER),
-            (At::TrailerLineFeed, b'\n') => At::Line,
-            (At::LastLineFeed, b'\n') => At::Done,
-            (At::TrailerLineFeed | At::LastLineFeed, _) => return Err(TRAILER),
-            (At::Data(_) | At::Done, _) => self,
+            (State::Line | State::TrailerName, byte) if is_token(byte) => State::TrailerName,
+            (State::TrailerName, b':') => State::Trailer,
+            (State::Trailer, b'\r') => State::TrailerLineFeed,
+            (State::Trailer, b'\t' | b' '..=126 | 128..) => State::Trailer,
+            (State::Line | State::TrailerName | State::Trailer, _) => return Err(TRAILER),
+            (State::TrailerLineFeed, b'\n') => State::Line,
+            (State::LastLineFeed, b'\n') => State::Done,
+            (State::TrailerLineFeed | State::LastLineFeed, _) => return Err(TRAILER),
+            (State::Data(_) | State::Done, _) => self,
         })
     }
 }
@@ -148,7 +150,7 @@ fn digit(byte: u8) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// How many bytes are of the body, read in two pieces cut at every place.
+    /// Returns the length of the body, which is the same for each split into two parts.
     fn length(bytes: &[u8]) -> Result<usize, &'static str> {
         let results = (0..=bytes.len()).map(|cut| {
             let mut chunks = Chunks::default();
@@ -168,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_found_wherever_the_bytes_are_cut() {
+    fn the_end_is_found_wherever_the_bytes_are_split() {
         for whole in [
             "0\r\n\r\n",
             "5\r\nhello\r\n0\r\n\r\n",
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_badly_is_refused() {
+    fn a_malformed_body_is_refused() {
         for bad in [
             "",
             "\r\n",
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_carries_nothing_has_a_bound() {
+    fn overhead_is_bounded() {
         let body = |spare: usize| {
             let zeros = format!("{}5\r\nhello\r\n", "0".repeat(spare));
             let blanks = format!("5{}\r\nhello\r\n", " ".repeat(spare));

@@ -1,7 +1,6 @@
-//! Whether a client has closed its side of a connection, seen also while nobody reads what it has sent before.
+//! Detection of a client that has closed its side of a connection, even while unread bytes precede the end.
 //!
-//! A client that is gone looks like one that has only ended what it sends: neither the one nor the other is told by the
-//! bytes that are still to be read.
+//! A client that has closed its socket cannot be distinguished from a client that has only ended its output.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,9 +10,9 @@ use futures_util::FutureExt;
 use tokio::io::Interest;
 use tokio_rustls::server::TlsStream;
 
-/// A stream that knows whether the other side sends no more.
+/// A stream that detects the end of its input before all of it was read.
 pub(crate) trait Closes {
-    /// Whether the other side has ended what it sends, though not all of it may be read.
+    /// Returns whether the other side has closed its side.
     fn is_closed(&self) -> bool;
 }
 
@@ -37,25 +36,25 @@ impl Closes for TlsStream<TcpStream> {
     }
 }
 
-/// Whether a client has closed its side, for those requests that look; cheap to clone.
+/// A flag of whether a client has closed its side, for requests that need it; cheap to clone.
 #[derive(Clone, Default)]
-pub(crate) struct Presence(Rc<Seen>);
+pub(crate) struct Presence(Rc<Flags>);
 
 #[derive(Default)]
-struct Seen {
-    /// Whether a request wants to know.
+struct Flags {
+    /// Whether a request needs the flag.
     is_wanted: Cell<bool>,
     is_closed: Cell<bool>,
 }
 
 impl Presence {
-    /// Whether the client has closed its side, as far as that was seen since this was asked first.
+    /// Returns whether the client has closed its side. The connection checks it only after the first call.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.is_wanted.set(true);
         self.0.is_closed.get()
     }
 
-    /// Looks, if a request wants to know.
+    /// Checks the stream, if a request needs the flag.
     pub(super) fn observe(&self, stream: &impl Closes) {
         if self.0.is_wanted.get() && stream.is_closed() {
             self.0.is_closed.set(true);

@@ -1,8 +1,8 @@
-//! The head of a request, as far as its connection must know it: where it ends, how long the body is, and whether
-//! another request follows (RFC 9112).
+//! The head of a request, as far as its connection needs it (RFC 9112): its end, the length of the body, and whether
+//! another request may follow.
 //!
-//! The framework parses a head again, by the same library and the same rules. Invariant: nothing is passed on of which
-//! it could find another end than this module does, so no request hides within another.
+//! actix parses the head again, by the same library and the same rules. Invariant: actix never finds another end of a
+//! request than this module does, so that no request hides within another (request smuggling).
 
 use std::ops::Range;
 
@@ -13,38 +13,38 @@ use super::Refusal;
 use super::chunks::Chunks;
 use super::target;
 
-/// The most fields of a request.
+/// The maximum number of fields of a request.
 pub(crate) const MAX_FIELDS: usize = 96;
-/// The longest head.
+/// The maximum length of a head.
 pub(crate) const MAX_HEAD_BYTES: usize = 131_072;
-/// The longest target: what the `http` crate takes.
+/// The maximum length of a target, which is that of the `http` crate.
 pub(crate) const MAX_TARGET_BYTES: usize = 65_534;
-/// A longer target is looked at with care.
+/// The maximum length of a target of a plain request.
 const PLAIN_TARGET_BYTES: usize = 2_048;
 
-/// A longer head is looked at once it is whole.
+/// The length up to which an incomplete head is checked before its end has come.
 const PLAIN_HEAD_BYTES: usize = 8 << 10;
 
-/// What bytes begin with.
+/// The result of a scan.
 pub(super) enum Scan {
     /// A head whose end has not come.
     Partial,
-    /// A read of so many bytes that has no body and leaves the connection open.
+    /// A read of this many bytes without a body, which leaves the connection open.
     Plain(usize),
     Other(Head),
     Refused(Refusal),
 }
 
-/// A head that is passed on alone.
+/// A head that is passed on by itself.
 pub(super) struct Head {
-    /// How many bytes it has.
+    /// The length in bytes.
     pub(super) length: usize,
     pub(super) body: Body,
     /// Whether the connection ends with its answer.
     pub(super) is_last: bool,
 }
 
-/// What is left of a body.
+/// The rest of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body {
     None,
@@ -52,8 +52,8 @@ pub(super) enum Body {
     Chunks(Chunks),
 }
 
-/// Looks at the head that these bytes begin with; its end is not among the first `searched` of them. An offer of
-/// another protocol is blanked out.
+/// Scans the head at the beginning of these bytes; its end is not among the first `searched` of them. An offer of another
+/// protocol is overwritten.
 pub(super) fn scan(bytes: &mut [u8], searched: usize) -> Scan {
     if searched == 0
         && let Some((length, body)) = plain(bytes)
@@ -89,12 +89,12 @@ pub(super) fn scan(bytes: &mut [u8], searched: usize) -> Scan {
     }
 }
 
-/// A head that goes on: refused where it is too long already, or begins like none.
+/// Scans an incomplete head, and refuses it if it is too long or malformed already.
 fn partial(bytes: &[u8]) -> Scan {
     if bytes.len() <= PLAIN_HEAD_BYTES {
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-        let begun = httparse::Request::new(&mut fields).parse(bytes);
-        if let Err(error) = begun {
+        let parsed = httparse::Request::new(&mut fields).parse(bytes);
+        if let Err(error) = parsed {
             return Scan::Refused(refused(error, bytes));
         }
     }
@@ -111,9 +111,9 @@ fn partial(bytes: &[u8]) -> Scan {
     }
 }
 
-/// Where the head ends: behind its first empty line.
+/// Returns the end of the head, after its first empty line.
 fn end(bytes: &[u8], searched: usize) -> Option<usize> {
-    // The line may have ended among what was searched before.
+    // The line end before the empty line may be in the part that was searched before.
     let mut at = searched.saturating_sub(2);
     while let Some(found) = memchr(b'\n', &bytes[at..]) {
         at += found + 1;
@@ -126,8 +126,8 @@ fn end(bytes: &[u8], searched: usize) -> Option<usize> {
     None
 }
 
-/// The length of a head without anything unusual, if it is whole, in the fewest steps; and the body of one that is not a
-/// plain read.
+/// Scans a complete head without unusual fields in the fewest steps. Returns its length, and the body unless it is a plain
+/// read.
 fn plain(bytes: &[u8]) -> Option<(usize, Option<Body>)> {
     let is_write = bytes.starts_with(b"POST /");
     if !is_write && !bytes.starts_with(b"GET /") {
@@ -172,9 +172,9 @@ fn plain(bytes: &[u8]) -> Option<(usize, Option<Body>)> {
     None
 }
 
-/// The body of this length, where it is written in the usual way.
+/// Parses a length of the usual form as a body.
 fn plain_length(text: &[u8]) -> Option<Body> {
-    // More digits might be more than there can be.
+    // More digits might exceed 64 bits.
     if text.is_empty() || text.len() > 18 || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -187,13 +187,13 @@ fn plain_length(text: &[u8]) -> Option<Body> {
     })
 }
 
-/// A line without its end.
+/// Returns a line without its line end.
 fn line(bytes: &[u8]) -> &[u8] {
     let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// The value of a field, where it has this name; none that is good where the name is followed by a blank.
+/// Returns the value of a field of this name; an invalid value if a blank follows the name.
 fn value<'a>(field: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (found, rest) = field.split_at_checked(name.len())?;
     let value = match rest {
@@ -204,11 +204,11 @@ fn value<'a>(field: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     found.eq_ignore_ascii_case(name).then_some(value)
 }
 
-/// What the fields of a head say.
+/// The framing of a request by its head.
 struct Parsed {
     body: Body,
     is_last: bool,
-    /// Where another protocol is offered.
+    /// The positions of offers of another protocol.
     offers: Vec<Range<usize>>,
 }
 
@@ -227,21 +227,21 @@ fn parse(head: &[u8]) -> Result<Parsed, Refusal> {
     if Uri::try_from(target).is_err() {
         return Err(Refusal::malformed(target::fault(target.as_bytes())));
     }
-    let is_old = request.version != Some(1);
+    let is_http_1_0 = request.version != Some(1);
     let mut framing = Framing::default();
     for field in request.headers.iter() {
-        framing.take(field, head)?;
+        framing.add(field, head)?;
     }
-    let body = framing.body(method, is_old)?;
+    let body = framing.body(method, is_http_1_0)?;
     Ok(Parsed {
-        // A tunnel that is not opened has no end either.
-        is_last: framing.says_close || is_old && !framing.says_keep || method == "CONNECT",
+        // What follows a refused `CONNECT` may be data for the tunnel.
+        is_last: framing.has_close || is_http_1_0 && !framing.has_keep_alive || method == "CONNECT",
         body,
         offers: framing.offers,
     })
 }
 
-/// Why the library takes no head for one.
+/// Returns the refusal of a head that the library does not parse.
 fn refused(error: httparse::Error, head: &[u8]) -> Refusal {
     use httparse::Error as Fault;
     let first = memchr(b'\n', head).map_or(head, |end| line(&head[..=end]));
@@ -251,31 +251,31 @@ fn refused(error: httparse::Error, head: &[u8]) -> Refusal {
             "invalid field name in the head of the request: expected NAME: VALUE".into()
         }
         Fault::HeaderValue => {
-            "invalid character in the value of a field of the request's head".into()
+            "invalid character in a field value in the head of the request".into()
         }
         Fault::NewLine => match target::line_fault(first) {
             Some(fault) => fault,
-            None => "a line of the request's head does not end in CR LF".into(),
+            None => "malformed line in the head of the request: expected CR LF at its end".into(),
         },
         Fault::Token | Fault::Version | Fault::Status => target::line_fault(first)
             .unwrap_or_else(|| "invalid request line: expected METHOD TARGET HTTP/1.1".into()),
     })
 }
 
-/// What the fields that are seen so far say of the body and of the connection.
+/// The framing of a request by the fields parsed so far.
 #[derive(Default)]
 struct Framing {
     has_host: bool,
     length: Option<u64>,
     is_chunked: bool,
     has_encoding: bool,
-    says_close: bool,
-    says_keep: bool,
+    has_close: bool,
+    has_keep_alive: bool,
     offers: Vec<Range<usize>>,
 }
 
 impl Framing {
-    fn take(&mut self, field: &httparse::Header<'_>, head: &[u8]) -> Result<(), Refusal> {
+    fn add(&mut self, field: &httparse::Header<'_>, head: &[u8]) -> Result<(), Refusal> {
         let value = field.value.trim_ascii();
         let is = |name: &str| field.name.eq_ignore_ascii_case(name);
         let shown = || value.escape_ascii();
@@ -311,31 +311,33 @@ impl Framing {
                 return Err(Refusal::malformed(text));
             }
         } else if is("upgrade") {
-            self.offers.push(place(head, field.name.as_bytes()));
+            self.offers.push(position(head, field.name.as_bytes()));
         } else if is("connection") {
             for option in field.value.split(|byte| *byte == b',') {
                 let option = option.trim_ascii();
-                self.says_close |= option.eq_ignore_ascii_case(b"close");
-                self.says_keep |= option.eq_ignore_ascii_case(b"keep-alive");
+                self.has_close |= option.eq_ignore_ascii_case(b"close");
+                self.has_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 if option.eq_ignore_ascii_case(b"upgrade") {
-                    self.offers.push(place(head, option));
+                    self.offers.push(position(head, option));
                 }
             }
         }
         Ok(())
     }
 
-    /// The body that is said to follow (RFC 9112, section 6.3).
-    fn body(&self, method: &str, is_old: bool) -> Result<Body, Refusal> {
+    /// Returns the body that follows the head (RFC 9112, section 6.3).
+    fn body(&self, method: &str, is_http_1_0: bool) -> Result<Body, Refusal> {
         let refused = |text: &str| Err(Refusal::malformed(text));
-        if !is_old && !self.has_host {
+        if !is_http_1_0 && !self.has_host {
             return refused("missing field: Host, which HTTP/1.1 requires");
         }
         match (self.is_chunked, self.length) {
-            (true, _) if is_old => refused("Transfer-Encoding in a request of HTTP/1.0"),
+            (true, _) if is_http_1_0 => {
+                refused("unexpected Transfer-Encoding in a request of HTTP/1.0")
+            }
             (true, Some(_)) => refused("both Content-Length and Transfer-Encoding: expected one"),
             (true, None) => Ok(Body::Chunks(Chunks::default())),
-            (false, None) if is_old && method == "POST" => {
+            (false, None) if is_http_1_0 && method == "POST" => {
                 refused("missing field: Content-Length, which HTTP/1.0 requires")
             }
             (false, None | Some(0)) => Ok(Body::None),
@@ -344,8 +346,8 @@ impl Framing {
     }
 }
 
-/// Where a part of a head stands in it.
-fn place(head: &[u8], part: &[u8]) -> Range<usize> {
+/// Returns the position of a part of a head.
+fn position(head: &[u8], part: &[u8]) -> Range<usize> {
     let start = (part.as_ptr() as usize).saturating_sub(head.as_ptr() as usize);
     let start = start.min(head.len());
     start..(start + part.len()).min(head.len())
@@ -355,7 +357,7 @@ fn place(head: &[u8], part: &[u8]) -> Range<usize> {
 mod tests {
     use super::*;
 
-    /// What a head is taken for: without a look at its parts first, and with one.
+    /// Returns the results of the short scan and of the full parser.
     fn both(head: &str) -> [(usize, Option<Body>, bool); 2] {
         [0, 1].map(
             |searched| match scan(&mut head.as_bytes().to_vec(), searched) {
@@ -368,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn the_short_way_and_the_long_way_find_the_same() {
+    fn the_short_scan_and_the_full_parser_agree() {
         for start in [
             "GET /kv/ns/key",
             "POST /kv/ns/key?ttl=1",

@@ -1,11 +1,10 @@
-//! What a client sends, passed on to the framework one request at a time; only reads without anything unusual follow
-//! each other at once.
+//! The input of a connection, passed on to actix one request at a time; only plain reads are passed on before the reads
+//! before them are answered.
 //!
-//! The framework decodes what it is given before it has answered what was before. It then writes an answer as if to the
-//! request that it has decoded last (its version, its `Connection`, whether it is a HEAD), goes on after an answer that
-//! closes the connection, and gives up a connection on which a later body is only partly there. So it is not given a
-//! request before its turn. What is no request it is not given at all: it gets a request that it can read in its place,
-//! which is answered with the refusal.
+//! actix decodes pipelined requests before it has answered those before. It then writes an answer as if to the request that
+//! it decoded last (its version, its `Connection`, whether it is a HEAD), continues after an answer that closes the
+//! connection, and gives up a connection on which a later body is incomplete. So it gets no request before its turn. Bytes
+//! that are not a request are not passed on: actix gets a valid request in their place, which is answered with the refusal.
 
 use std::io;
 use std::pin::Pin;
@@ -18,22 +17,22 @@ use super::Refusal;
 use super::head::{Body, Head, Scan, scan};
 use super::progress::RequestTracker;
 
-/// The most bytes that are taken from a client behind a request that is under way, about.
+/// The approximate maximum of bytes that are read ahead while a request is in flight.
 const HELD_BYTES: usize = 4 << 10;
-/// How many bytes are read at once where the framework has no buffer for them.
+/// The number of bytes that are read ahead at once.
 const READ_BYTES: usize = 4 << 10;
-/// The most bytes that are taken in behind the beginning of an answer, of a body that nothing reads any more or behind
-/// the last request: a client that sends a value before it looks for the answer is to find it.
+/// The maximum of bytes that are read after the beginning of an answer, of an unwanted body or after the last request: a
+/// client that sends a whole value before it reads the answer must receive the answer.
 pub(super) const MAX_REST_BYTES: u64 = 32 << 20;
-/// The most bytes of empty lines before a request.
+/// The maximum bytes of empty lines before a request.
 const MAX_BLANK_BYTES: usize = 4 << 10;
-/// A request in place of one that is refused.
+/// The request that is passed on in place of a refused one.
 const REFUSED: &[u8] = b"GET * HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
 
-/// What a connection waits for.
+/// The event that a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// The server.
+    /// The answer of the server.
     Answer,
     /// The next request.
     Request,
@@ -43,30 +42,30 @@ pub(super) enum Wait {
     Rest,
 }
 
-/// What came, and what of it may be passed on.
+/// The input of a connection.
 #[derive(Default)]
 pub(super) struct Input {
-    /// What came and is not passed on yet.
+    /// The received bytes that were not passed on.
     bytes: BytesMut,
-    /// How many of them are to be passed on.
+    /// The number of them that may be passed on.
     cleared: usize,
-    /// In how many of them the end of a head was looked for in vain.
+    /// The number of them that were searched for the end of a head.
     searched: usize,
-    /// What is left of the body of the request that was passed on last.
+    /// The rest of the body of the last request that was passed on.
     body: Option<Body>,
-    /// How many bytes came behind the beginning of the answer.
+    /// The number of bytes received after the beginning of the answer.
     rest: u64,
-    /// How many bytes of empty lines came behind the last request.
+    /// The number of bytes of empty lines after the last request.
     blank: usize,
-    /// Whether only plain reads were passed on since all was answered.
+    /// Whether all requests in flight are plain reads.
     is_run: bool,
-    /// Whether nothing more is taken for a request.
+    /// Whether no further request is accepted.
     is_last: bool,
-    /// Whether something was refused, behind which more may come.
+    /// Whether a request was refused, after which more bytes may come.
     is_refused: bool,
-    /// Whether the framework is to see the end once it has all that is cleared.
+    /// Whether actix sees the end of the input after all cleared bytes.
     is_cut: bool,
-    /// Whether the client has ended its side.
+    /// Whether the client has closed its side.
     is_end: bool,
 }
 
@@ -113,7 +112,7 @@ impl Input {
         }
     }
 
-    /// Reads into the framework's own buffer, and takes back what is not to be passed on.
+    /// Reads into actix's own buffer, and takes back the bytes that must not be passed on.
     fn read_through<T: AsyncRead + Unpin>(
         &mut self,
         stream: &mut T,
@@ -123,24 +122,24 @@ impl Input {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         std::task::ready!(Pin::new(stream).poll_read(context, buffer))?;
-        let came = &mut buffer.filled_mut()[before..];
-        self.is_end = came.is_empty();
+        let received = &mut buffer.filled_mut()[before..];
+        self.is_end = received.is_empty();
         let is_rest = self.is_rest(progress);
-        let passed = self.examine(came, progress);
+        let passed = self.examine(received, progress);
         if is_rest {
-            self.count_rest(came.len());
+            self.count_rest(received.len());
         }
         if self.cleared > 0 {
-            // A refusal stands in their place.
+            // The request of a refusal replaces them.
             buffer.set_filled(before);
-        } else if passed < came.len() {
-            self.bytes.extend_from_slice(&came[passed..]);
+        } else if passed < received.len() {
+            self.bytes.extend_from_slice(&received[passed..]);
             buffer.set_filled(before + passed);
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Reads what is kept for later, or for nothing.
+    /// Reads bytes that are kept for later or discarded.
     fn read_ahead<T: AsyncRead + Unpin>(
         &mut self,
         stream: &mut T,
@@ -160,7 +159,7 @@ impl Input {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether what comes next serves nothing: its request is being answered already, or none follows.
+    /// Returns whether the next bytes are unwanted: their request is being answered already, or no request may follow.
     fn is_rest(&self, progress: &RequestTracker) -> bool {
         match self.body {
             Some(_) => progress.is_begun(),
@@ -168,7 +167,7 @@ impl Input {
         }
     }
 
-    /// Counts what serves nothing; a client that sends too much of it is not read any longer, however fast it is.
+    /// Counts unwanted bytes; after too many of them nothing more is read.
     fn count_rest(&mut self, bytes: usize) {
         self.rest += bytes as u64;
         self.is_cut |= self.rest > MAX_REST_BYTES;
@@ -180,19 +179,18 @@ impl Input {
         }
     }
 
-    /// Whether what comes next may be passed on: it is of a body, or no answer is awaited but those to plain reads that
-    /// the framework has not begun to answer.
+    /// Returns whether the next bytes may be passed on: they belong to a body, all requests are answered, or the requests
+    /// before them are plain reads that actix has not begun to answer.
     fn has_turn(&self, progress: &RequestTracker) -> bool {
-        self.body.is_some() || progress.is_answered() || self.is_run && !progress.is_under_way()
+        self.body.is_some() || progress.is_answered() || self.is_run && !progress.is_in_flight()
     }
 
-    /// Whether whatever comes is thrown away.
+    /// Returns whether all further bytes are discarded.
     fn is_over(&self, progress: &RequestTracker) -> bool {
         self.body.is_none() && (self.is_last || progress.is_closing())
     }
 
-    /// How many of these bytes may be passed on now. Where they are refused, what is passed on in their place is
-    /// cleared.
+    /// Returns how many of these bytes may be passed on now. If they are refused, the request in their place is cleared.
     fn examine(&mut self, bytes: &mut [u8], progress: &RequestTracker) -> usize {
         let mut at = 0;
         while at < bytes.len() && self.has_turn(progress) {
@@ -219,15 +217,15 @@ impl Input {
                 }
                 (Next::Blank(_), _) => break,
                 (Next::Scan(Scan::Plain(length)), _) => {
-                    // What is passed on before it was plain too, or is answered.
+                    // The requests before it are plain reads, too, or are answered.
                     self.is_run = true;
-                    at += self.passed(length, progress);
+                    at += self.pass(length, progress);
                 }
                 (Next::Scan(Scan::Partial), _) => {
                     self.searched = rest.len();
                     break;
                 }
-                // It has to wait until the reads before it are answered.
+                // The request waits until the reads before it are answered.
                 (Next::Scan(_), _) if !progress.is_answered() => break,
                 (Next::Scan(Scan::Other(head)), _) => {
                     let Head {
@@ -238,20 +236,20 @@ impl Input {
                     self.is_run = false;
                     self.body = Some(body).filter(|body| *body != Body::None);
                     self.is_last = is_last;
-                    at += self.passed(length, progress);
+                    at += self.pass(length, progress);
                 }
                 (Next::Scan(Scan::Refused(refusal)), 0) => {
                     self.refuse(refusal, progress);
                     break;
                 }
-                // The blank lines before it first.
+                // The empty lines before it are passed on first.
                 (Next::Scan(Scan::Refused(_)), _) => break,
             }
         }
         at
     }
 
-    fn passed(&mut self, length: usize, progress: &RequestTracker) -> usize {
+    fn pass(&mut self, length: usize, progress: &RequestTracker) -> usize {
         (self.searched, self.blank, self.rest) = (0, 0, 0);
         progress.count_request();
         if self.is_last {
@@ -260,7 +258,7 @@ impl Input {
         length
     }
 
-    /// How many of these bytes are of the body of the request that is under way.
+    /// Returns how many of these bytes belong to the body of the current request.
     fn examine_body(&mut self, body: Body, bytes: &[u8], progress: &RequestTracker) -> usize {
         let (some, left) = match body {
             Body::None => (0, Body::None),
@@ -286,7 +284,7 @@ impl Input {
         some
     }
 
-    /// Has this answered in place of whatever comes.
+    /// Passes on a request that is answered with this refusal; all further bytes are discarded.
     pub(super) fn refuse(&mut self, refusal: Refusal, progress: &RequestTracker) {
         self.bytes = BytesMut::from(REFUSED);
         self.cleared = REFUSED.len();
@@ -294,14 +292,14 @@ impl Input {
         progress.refuse(refusal);
     }
 
-    /// Says that the client is not waited for any longer.
+    /// Ends the input: the connection no longer waits for the client.
     pub(super) fn cut_body(&mut self) {
         self.is_cut = true;
     }
 
-    /// What is waited for.
+    /// Returns what the connection waits for.
     pub(super) fn wait(&self, progress: &RequestTracker) -> Wait {
-        if progress.is_under_way() {
+        if progress.is_in_flight() {
             return Wait::Answer;
         }
         match (self.body, self.is_over(progress)) {
@@ -312,19 +310,19 @@ impl Input {
         }
     }
 
-    /// Whether the client goes on sending, so that an end at once would overtake the last answer.
+    /// Returns whether unread bytes may remain, so that closing the connection at once could discard the last answer.
     pub(super) fn has_unread(&self) -> bool {
         !self.is_end
             && (self.is_refused || self.is_cut || self.body.is_some() || !self.bytes.is_empty())
     }
 
-    /// Notes that the client went on sending behind the last request.
+    /// Records that the client sends after the last request.
     pub(super) fn keep_unread(&mut self) {
         self.is_cut = true;
     }
 }
 
-/// What bytes between two requests begin with.
+/// The beginning of the bytes between two requests.
 enum Next {
     /// An empty line (RFC 9112, section 2.2).
     Blank(usize),

@@ -1,7 +1,6 @@
-//! The requests of a connection: how many were passed on, how many are answered, and what ends the connection.
+//! The requests of a connection: how many were passed on to actix, how many are answered, and whether the connection ends.
 //!
-//! The stream below the HTTP framework and the middleware above it share this, and nothing else does. All of it is of
-//! one thread.
+//! The stream below actix and the middleware above it share this state, on one thread.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -19,55 +18,56 @@ use crate::metrics::ConnectionGuard;
 use crate::request::body::BodyFault;
 use crate::response::memory::{SLICE_BYTES, Shared};
 
-/// So many slices of an answer go out before the worker's other tasks get their turn.
+/// The number of slices of an answer that are sent before the worker's other tasks get their turn.
 const SLICES_IN_A_ROW: usize = 8;
 
-/// What is known of the requests of a connection.
+/// The state of the requests of a connection.
 #[derive(Default)]
 pub(super) struct RequestTracker {
-    /// Requests that were passed on.
+    /// The number of requests that were passed on.
     passed: Cell<u64>,
-    /// Requests that were answered to the last byte.
+    /// The number of requests that were answered to the last byte.
     answered: Cell<u64>,
-    under_way: Cell<usize>,
-    /// Whether the answer to the request that was passed on last has begun.
+    /// The number of requests that have reached the middleware and are not answered.
+    in_flight: Cell<usize>,
+    /// Whether the answer to the last request has begun.
     is_begun: Cell<bool>,
-    /// Whether the connection ends with the answer that is under way.
+    /// Whether the connection ends with the current answer.
     is_closing: Cell<bool>,
-    /// The answer to the request that was passed on last, which is none.
+    /// The refusal that answers the request passed on last.
     refusal: Cell<Option<Box<Refusal>>>,
-    /// Why the body of the request that is under way ends early.
+    /// The reason why the body of the current request was cut off.
     fault: BodyFault,
-    /// The task that waits for the end of all requests that are under way.
+    /// The task that waits until all requests are answered.
     waiter: Cell<Option<Waker>>,
 }
 
 impl RequestTracker {
-    /// Notes that one more request is passed on.
+    /// Counts a request that is passed on.
     pub(super) fn count_request(&self) {
         self.passed.set(self.passed.get() + 1);
         self.is_begun.set(false);
     }
 
-    /// Notes that in place of a request this is to be answered.
+    /// Counts a request that is answered with this refusal.
     pub(super) fn refuse(&self, refusal: Refusal) {
         self.refusal.set(Some(Box::new(refusal)));
         self.is_closing.set(true);
         self.count_request();
     }
 
-    /// Notes that the body of the request that is under way is cut off, and why.
+    /// Records that the body of the current request was cut off, and the reason.
     pub(super) fn cut_body(&self, fault: &'static str) {
         self.fault.set(fault);
         self.is_closing.set(true);
     }
 
-    /// Why the body of the request that is under way ends early.
+    /// Returns the reason why the body of the current request was cut off.
     pub(super) fn fault(&self) -> BodyFault {
         self.fault.clone()
     }
 
-    /// Notes that no request follows the one that is passed on.
+    /// Records that the connection ends with the answer to the last request.
     pub(super) fn close(&self) {
         self.is_closing.set(true);
     }
@@ -76,19 +76,19 @@ impl RequestTracker {
         self.is_closing.get()
     }
 
-    /// Whether every request that was passed on is answered.
+    /// Returns whether every request that was passed on is answered.
     pub(super) fn is_answered(&self) -> bool {
         self.passed.get() == self.answered.get()
     }
 
-    /// Whether the answer to the request that was passed on last has begun.
+    /// Returns whether the answer to the last request has begun.
     pub(super) fn is_begun(&self) -> bool {
         self.is_begun.get()
     }
 
-    /// Whether a request is being answered.
-    pub(super) fn is_under_way(&self) -> bool {
-        self.under_way.get() > 0
+    /// Returns whether a request has reached the middleware and is not answered.
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.in_flight.get() > 0
     }
 
     /// Wakes this task once every request is answered.
@@ -97,7 +97,7 @@ impl RequestTracker {
     }
 }
 
-/// A connection, as its requests know it.
+/// The state of a connection that its requests see.
 pub(crate) struct ConnectionState {
     progress: Rc<RequestTracker>,
     is_owner: bool,
@@ -105,11 +105,11 @@ pub(crate) struct ConnectionState {
     _open: ConnectionGuard,
 }
 
-/// A request that is under way, until the last byte of its answer is given out.
+/// A guard that counts a request as in flight until the last byte of its answer is sent.
 pub(crate) struct RequestGuard(Rc<RequestTracker>);
 
 impl ConnectionState {
-    /// A connection whose requests are counted here.
+    /// Returns the state of a connection whose requests are counted here.
     pub(super) fn new(
         progress: Rc<RequestTracker>,
         is_owner: bool,
@@ -123,56 +123,54 @@ impl ConnectionState {
         }
     }
 
-    /// A connection that tells its requests apart by itself, as HTTP/2 does.
+    /// Returns the state of a connection of HTTP/2, which distinguishes its requests itself.
     pub(crate) fn for_http2(is_owner: bool, open: ConnectionGuard) -> ConnectionState {
         ConnectionState::new(Rc::default(), is_owner, open)
     }
 
-    /// One more request, or what to answer to what is none.
+    /// Counts a request as in flight; returns the refusal that answers it, if there is one.
     pub(crate) fn begin_request(&self) -> (RequestGuard, Option<Box<Refusal>>) {
         let progress = &self.progress;
-        progress.under_way.set(progress.under_way.get() + 1);
+        progress.in_flight.set(progress.in_flight.get() + 1);
         (RequestGuard(Rc::clone(progress)), progress.refusal.take())
     }
 
-    /// Whether it came over the socket that only the owner of the data may open.
+    /// Returns whether the connection uses the admin socket.
     pub(crate) fn is_owner(&self) -> bool {
         self.is_owner
     }
 
-    /// The same, of a connection over a Unix socket or not, which no browser has.
+    /// Sets whether the connection uses a Unix socket, which no browser can.
     pub(crate) fn with_local(self, is_local: bool) -> ConnectionState {
         ConnectionState { is_local, ..self }
     }
 
-    /// Whether it came over a Unix socket.
+    /// Returns whether the connection uses a Unix socket.
     pub(crate) fn is_local(&self) -> bool {
         self.is_local
     }
 
-    /// The connection of a request, where it has many at once. One that has not is the request's `conn_data`.
+    /// Returns the connection of a request of HTTP/2. That of a request of HTTP/1.1 is its `conn_data`.
     pub(crate) fn from_http2(request: &impl HttpMessage) -> Option<Rc<ConnectionState>> {
         request.extensions().get::<Rc<ConnectionState>>().cloned()
     }
 
-    /// What the connection of a request answers, or none where it is of no connection, as in the test of a route.
+    /// Applies a function to the connection of a request; returns none without a connection, as in the test of a route.
     pub(crate) fn with<T>(
         request: &HttpRequest,
-        question: impl FnOnce(&ConnectionState) -> T,
+        read: impl FnOnce(&ConnectionState) -> T,
     ) -> Option<T> {
         if let Some(connection) = request.conn_data::<ConnectionState>() {
-            return Some(question(connection));
+            return Some(read(connection));
         }
-        ConnectionState::from_http2(request)
-            .as_deref()
-            .map(question)
+        ConnectionState::from_http2(request).as_deref().map(read)
     }
 }
 
 impl RequestGuard {
-    /// How the answer leaves its connection: as the request asked for, or closed.
+    /// Sets whether the connection stays open after the answer.
     pub(crate) fn set_connection_type(&self, head: &mut ResponseHead) {
-        // A head that is used again still has the version of the answer before, which would speak for it.
+        // actix reuses the head of an earlier answer, whose version would decide the default.
         head.version = Version::HTTP_11;
         self.0.is_begun.set(true);
         if self.0.is_closing() {
@@ -186,7 +184,7 @@ impl RequestGuard {
 impl Drop for RequestGuard {
     fn drop(&mut self) {
         let progress = &self.0;
-        progress.under_way.set(progress.under_way.get() - 1);
+        progress.in_flight.set(progress.in_flight.get() - 1);
         progress.answered.set(progress.answered.get() + 1);
         if progress.is_answered()
             && let Some(waiter) = progress.waiter.take()
@@ -196,21 +194,21 @@ impl Drop for RequestGuard {
     }
 }
 
-/// The body of an answer, which is under way for as long as this is there. It goes out in slices, because whoever sends
-/// it copies what it gets: not more of it is ever copied than is on its way to the socket.
+/// The body of an answer. Its request is in flight until this is dropped. It is sent in slices, because actix copies each
+/// part into its write buffer.
 pub(crate) struct Answer {
     body: Body,
-    /// What is left of a part of the body that is longer than a slice.
+    /// The rest of a part of the body that is longer than a slice.
     rest: Bytes,
     slices: usize,
-    /// The memory that is counted for it.
+    /// The reserved memory of the body.
     _held: Option<Box<Shared>>,
-    _under_way: Option<RequestGuard>,
+    _guard: Option<RequestGuard>,
 }
 
 enum Body {
     Some(BoxBody),
-    /// None, of an answer to HEAD over HTTP/1.1.
+    /// The body of an answer to HEAD over HTTP/1.1.
     None,
 }
 
@@ -218,25 +216,25 @@ impl Answer {
     pub(crate) fn new(
         body: BoxBody,
         held: Option<Box<Shared>>,
-        under_way: Option<RequestGuard>,
+        guard: Option<RequestGuard>,
     ) -> Answer {
         Answer {
             body: Body::Some(body),
             rest: Bytes::new(),
             slices: 0,
             _held: held,
-            _under_way: under_way,
+            _guard: guard,
         }
     }
 
-    /// The body of an answer that has none, and whose head says by itself how long it would be.
-    pub(crate) fn to_head(under_way: Option<RequestGuard>) -> Answer {
+    /// Returns the body of an answer to HEAD, whose `Content-Length` is set already.
+    pub(crate) fn to_head(guard: Option<RequestGuard>) -> Answer {
         Answer {
             body: Body::None,
             rest: Bytes::new(),
             slices: 0,
             _held: None,
-            _under_way: under_way,
+            _guard: guard,
         }
     }
 }
@@ -272,7 +270,7 @@ impl MessageBody for Answer {
             }
         }
         self.slices += 1;
-        let most = self.rest.len().min(SLICE_BYTES);
-        Poll::Ready(Some(Ok(self.rest.split_to(most))))
+        let length = self.rest.len().min(SLICE_BYTES);
+        Poll::Ready(Some(Ok(self.rest.split_to(length))))
     }
 }

@@ -1,11 +1,11 @@
-//! The request line and the host of a request (RFC 9112, section 3): what is wrong with one that is refused.
+//! The errors of the request line and of the host of a request (RFC 9112, section 3).
 
-/// The bytes of a target that need no second look.
+/// The bytes of a plain target.
 const PLAIN: [bool; 256] = table(b"-._~!$&'()*+,;=:@/%?");
 /// The bytes of a host and its port (RFC 3986, section 3.2.2).
 const HOST: [bool; 256] = table(b"-._~!$&'()*+,;=:[]%");
 
-/// Letters, digits, and these.
+/// Returns a table of letters, digits and these bytes.
 const fn table(others: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -21,12 +21,12 @@ const fn table(others: &[u8]) -> [bool; 256] {
     table
 }
 
-/// Whether every byte of a target may stand there for sure.
+/// Returns whether a target has only bytes that are always valid.
 pub(super) fn is_plain(target: &[u8]) -> bool {
     target.iter().all(|byte| PLAIN[usize::from(*byte)])
 }
 
-/// Whether this is a host, with or without a port, or nothing.
+/// Returns whether a value is empty or a host, with or without a port.
 pub(crate) fn is_host(value: &[u8]) -> bool {
     if !value.iter().all(|byte| HOST[usize::from(*byte)]) {
         return false;
@@ -49,7 +49,7 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
     is_port && !name.contains(&b'[')
 }
 
-/// What is wrong with a request line, where that is seen.
+/// Returns the error of a request line, if it is known.
 pub(super) fn line_fault(line: &[u8]) -> Option<String> {
     let parts: Vec<&[u8]> = line.split(|byte| *byte == b' ').take(4).collect();
     match parts[..] {
@@ -69,7 +69,7 @@ pub(super) fn line_fault(line: &[u8]) -> Option<String> {
     }
 }
 
-/// What is wrong with a target.
+/// Returns the error of a target.
 pub(super) fn fault(target: &[u8]) -> String {
     invalid(target).unwrap_or_else(|| {
         let shown = target.get(..64).unwrap_or(target).escape_ascii();
@@ -77,22 +77,19 @@ pub(super) fn fault(target: &[u8]) -> String {
     })
 }
 
-/// The first byte of a target that cannot stand there, and how it is written.
+/// Returns the error of the first invalid byte of a target, with its escape.
 fn invalid(target: &[u8]) -> Option<String> {
-    let never = |byte: &&u8| !byte.is_ascii_graphic() || matches!(byte, b'<' | b'>' | b'`');
-    // A quotation mark is taken in a path, but not in a query.
+    let is_invalid = |byte: &&u8| !byte.is_ascii_graphic() || matches!(byte, b'<' | b'>' | b'`');
+    // A quotation mark is valid in a path, but not in a query.
     let byte = *target
         .iter()
-        .find(never)
+        .find(is_invalid)
         .or_else(|| target.iter().find(|byte| **byte == b'"'))?;
-    Some(match byte.is_ascii_graphic() {
-        true => {
-            let shown = char::from(byte);
-            format!("invalid character '{shown}' in the request target: write it as %{byte:02X}")
-        }
-        false => {
-            format!("invalid byte 0x{byte:02x} in the request target: write it as %{byte:02X}")
-        }
+    Some(if byte.is_ascii_graphic() {
+        let shown = char::from(byte);
+        format!("invalid character '{shown}' in the request target: write it as %{byte:02X}")
+    } else {
+        format!("invalid byte 0x{byte:02x} in the request target: write it as %{byte:02X}")
     })
 }
 
@@ -123,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_the_character_and_how_it_is_written() {
+    fn a_fault_names_the_character_and_its_escape() {
         for (target, part) in [
             ("/kv/ns/<b>", "'<' in the request target: write it as %3C"),
             (

@@ -1,4 +1,4 @@
-//! A piece of an answer on its way, which says when it has been sent: until then its answer is under way, and counts.
+//! The unsent bytes of an answer: its request is in flight, and its memory counts, until they are sent.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -9,13 +9,13 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use h2::{Reason, SendStream};
 
-/// A piece of an answer.
+/// A part of an answer that `h2` sends.
 pub(super) struct DataPiece {
     bytes: Bytes,
     unsent: Option<Rc<Unsent>>,
 }
 
-/// How much of an answer is given out and not sent yet.
+/// The number of an answer's bytes that were passed to `h2` and are not sent.
 #[derive(Default)]
 pub(super) struct Unsent {
     bytes: Cell<usize>,
@@ -23,7 +23,7 @@ pub(super) struct Unsent {
 }
 
 impl DataPiece {
-    /// A piece of an answer whose unsent bytes are counted there.
+    /// Returns a part of an answer whose unsent bytes are counted there.
     pub(super) fn new(bytes: Bytes, unsent: &Rc<Unsent>) -> DataPiece {
         unsent.bytes.set(unsent.bytes.get() + bytes.len());
         DataPiece {
@@ -32,7 +32,7 @@ impl DataPiece {
         }
     }
 
-    /// The end of an answer.
+    /// Returns the end of an answer.
     pub(super) fn end() -> DataPiece {
         DataPiece {
             bytes: Bytes::new(),
@@ -40,7 +40,7 @@ impl DataPiece {
         }
     }
 
-    fn note_sent(&self, bytes: usize) {
+    fn count_sent(&self, bytes: usize) {
         let Some(unsent) = &self.unsent else { return };
         let left = unsent.bytes.get().saturating_sub(bytes);
         unsent.bytes.set(left);
@@ -63,19 +63,19 @@ impl Buf for DataPiece {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
-        self.note_sent(count);
+        self.count_sent(count);
     }
 }
 
 impl Drop for DataPiece {
     fn drop(&mut self) {
-        self.note_sent(self.bytes.len());
+        self.count_sent(self.bytes.len());
     }
 }
 
 impl Unsent {
-    /// Waits until all of it is sent, or thrown away with its stream, for as long as the client takes some of it now
-    /// and then. It may have made its window smaller behind what was given out.
+    /// Waits until all bytes are sent or discarded with their stream, while the client reads some of them within each
+    /// stall timeout. A client may have reduced its window after the bytes were passed to `h2`.
     pub(super) async fn wait(
         &self,
         stream: &mut SendStream<DataPiece>,

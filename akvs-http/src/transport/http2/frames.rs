@@ -1,7 +1,7 @@
 //! The state of the frames on the wire: since when a head is incomplete, and since when nothing can be sent.
 //!
-//! The `h2` crate does not expose incomplete heads, and reads all heads at once. Here heads are passed to it one at a
-//! time; checking them is left to it.
+//! The `h2` crate does not expose incomplete heads, and reads all available heads at once. This stream passes it one head
+//! at a time; `h2` checks them.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -13,16 +13,16 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-/// What comes before the first frame (RFC 9113, section 3.4).
+/// The length of the preface before the first frame (RFC 9113, section 3.4).
 pub(super) const PREFACE_BYTES: u32 = 24;
 pub(super) const HEADERS: u8 = 1;
 pub(super) const CONTINUATION: u8 = 9;
 pub(super) const END_HEADERS: u8 = 4;
-/// The most requests with too long targets that are known at once.
+/// The maximum number of streams with too long targets that are kept.
 const MAX_LONG_TARGETS: usize = 128;
 
-/// The most bytes of trailers, as they are sent, of requests that are under way. Nothing reads them here, and they may
-/// take two hundred times as many bytes of memory.
+/// The maximum bytes of trailers on the wire, of all requests in flight. The server does not read trailers, and they may
+/// take two hundred times as much memory.
 const MAX_TRAILER_BYTES: usize = 8 << 10;
 
 /// The state of the frames of a connection.
@@ -31,71 +31,71 @@ pub(super) struct FrameState {
     head_since: Cell<Option<Instant>>,
     full_since: Cell<Option<Instant>>,
     is_held: Cell<bool>,
-    /// The requests that are under way, and how many bytes of trailers came of each.
-    under_way: RefCell<Vec<(u32, usize)>>,
-    /// How many came of all of them.
+    /// The streams of the requests in flight, each with the bytes of its trailers.
+    in_flight: RefCell<Vec<(u32, usize)>>,
+    /// The bytes of all their trailers.
     trailer_bytes: Cell<usize>,
-    /// The requests that are to come whose targets were too long.
+    /// The streams of coming requests whose targets are too long.
     long_targets: RefCell<Vec<u32>>,
 }
 
 impl FrameState {
-    /// Since when a head, or a frame before its kind is known, is not whole.
+    /// Returns the time since which a head, or a frame of unknown type, is incomplete.
     pub(super) fn head_since(&self) -> Option<Instant> {
         self.head_since.get()
     }
 
-    /// The time since when the client has read nothing of what must be sent.
+    /// Returns the time since which the client has read nothing of the unsent bytes.
     pub(super) fn full_since(&self) -> Option<Instant> {
         self.full_since.get()
     }
 
-    /// Whether a head has come, behind which nothing is read before [`read_on`](Self::read_on): the `h2` crate would
-    /// take in all that there are before it gives out the first.
+    /// Returns whether a head has ended, after which nothing is read before [`resume`](Self::resume): `h2` would read all
+    /// available heads before it returns the first.
     pub(super) fn is_held(&self) -> bool {
         self.is_held.get()
     }
 
-    /// Lets more be read. Nothing is woken by it.
-    pub(super) fn read_on(&self) {
+    /// Lets the stream read the next head. Wakes no task.
+    pub(super) fn resume(&self) {
         self.is_held.set(false);
     }
 
-    /// Notes that a request is under way; whether its target was too long.
+    /// Adds a request in flight; returns whether its target was too long.
     pub(super) fn begin(&self, stream: u32) -> bool {
-        self.under_way.borrow_mut().push((stream, 0));
+        self.in_flight.borrow_mut().push((stream, 0));
         let mut long = self.long_targets.borrow_mut();
         let found = long.iter().position(|found| *found == stream);
         found.map(|at| long.swap_remove(at)).is_some()
     }
 
-    /// Notes that the target of a request that is to come was too long.
-    pub(super) fn note_long_target(&self, stream: u32) {
+    /// Records that the target of a coming request is too long.
+    pub(super) fn record_long_target(&self, stream: u32) {
         let mut long = self.long_targets.borrow_mut();
         if long.len() == MAX_LONG_TARGETS {
-            // Its request did not come: it was none.
+            // No request followed: `h2` refused the head.
             long.remove(0);
         }
         long.push(stream);
     }
 
-    /// Notes that a request is under way no longer.
+    /// Removes a request in flight.
     pub(super) fn end(&self, stream: u32) {
-        let mut under_way = self.under_way.borrow_mut();
-        if let Some(at) = under_way.iter().position(|(found, _)| *found == stream) {
-            let (_, bytes) = under_way.swap_remove(at);
+        let mut in_flight = self.in_flight.borrow_mut();
+        if let Some(at) = in_flight.iter().position(|(found, _)| *found == stream) {
+            let (_, bytes) = in_flight.swap_remove(at);
             self.trailer_bytes.set(self.trailer_bytes.get() - bytes);
         }
     }
 
-    /// Whether more trailers came than are kept.
+    /// Returns whether the trailers exceed their limit.
     pub(super) fn has_many_trailers(&self) -> bool {
         self.trailer_bytes.get() > MAX_TRAILER_BYTES
     }
 
-    fn note_trailers(&self, stream: u32, bytes: usize) {
-        let mut under_way = self.under_way.borrow_mut();
-        let found = under_way.iter_mut().find(|(found, _)| *found == stream);
+    fn count_trailers(&self, stream: u32, bytes: usize) {
+        let mut in_flight = self.in_flight.borrow_mut();
+        let found = in_flight.iter_mut().find(|(found, _)| *found == stream);
         if let Some((_, sum)) = found {
             *sum += bytes;
             self.trailer_bytes.set(self.trailer_bytes.get() + bytes);
@@ -105,11 +105,11 @@ impl FrameState {
 
 /// A stream of frames.
 pub(super) struct FrameStream<T> {
-    /// Also read once the `h2` crate has ended.
+    /// Shared, because it is read after `h2` has ended, too.
     stream: Rc<RefCell<T>>,
     frames: Frames,
     watch: Rc<FrameState>,
-    /// What came behind a head and is not passed on yet.
+    /// The bytes after a head that were not passed on.
     rest: BytesMut,
 }
 
@@ -130,7 +130,7 @@ impl<T> FrameStream<T> {
         }
     }
 
-    fn note_sent<R>(&self, sent: &Poll<R>) {
+    fn record_write<R>(&self, sent: &Poll<R>) {
         match (sent, self.watch.full_since()) {
             (Poll::Ready(_), Some(_)) => self.watch.full_since.set(None),
             (Poll::Pending, None) => self.watch.full_since.set(Some(Instant::now())),
@@ -138,8 +138,8 @@ impl<T> FrameStream<T> {
         }
     }
 
-    /// Notes how far the frames are once some bytes are passed on.
-    fn note_read(&self, has_ended: bool) {
+    /// Updates the state after bytes were passed on.
+    fn record_read(&self, has_ended: bool) {
         if has_ended {
             self.watch.is_held.set(true);
         }
@@ -151,30 +151,30 @@ impl<T> FrameStream<T> {
     }
 }
 
-/// How far frames were read.
+/// The parser of frames.
 struct Frames {
-    /// The head of the frame that has begun: its length, kind, flags and stream.
+    /// The header of the current frame: its length, type, flags and stream.
     start: [u8; 9],
-    /// How many bytes of that have come.
+    /// The number of its bytes that were read.
     known: u32,
-    /// How many bytes of it are to come, once its head is whole.
+    /// The number of unread bytes of the current frame, after its header is complete.
     left: u32,
-    /// Whether more of a request's head, or of its trailers, is to come.
+    /// Whether the head of a request, or its trailers, are incomplete.
     is_head: bool,
     /// The newest stream.
     newest: u32,
-    /// Whether what is being read are trailers.
+    /// Whether the current head is trailers.
     is_trailer: bool,
 }
 
 impl Frames {
-    /// Reads on, up to the end of a head: how many of these bytes those are, and whether a head ended with them.
+    /// Reads up to the end of a head. Returns the number of bytes read, and whether a head ended with them.
     fn read(&mut self, bytes: &[u8], watch: &FrameState) -> (usize, bool) {
         let mut at = 0;
         loop {
-            let some = (bytes.len() - at).min(self.left as usize);
-            at += some;
-            self.left -= some as u32;
+            let count = (bytes.len() - at).min(self.left as usize);
+            at += count;
+            self.left -= count as u32;
             if self.left == 0 && self.is_head && self.is_last_of_head() {
                 self.is_head = false;
                 return (at, true);
@@ -182,8 +182,8 @@ impl Frames {
             let Some(first) = bytes.get(at) else {
                 return (at, false);
             };
-            if let Some(place) = self.start.get_mut(self.known as usize) {
-                *place = *first;
+            if let Some(byte) = self.start.get_mut(self.known as usize) {
+                *byte = *first;
             }
             (at, self.known) = (at + 1, self.known + 1);
             if self.known == 9 {
@@ -192,10 +192,10 @@ impl Frames {
         }
     }
 
-    /// Begins the frame whose head is whole.
+    /// Begins the frame whose header is complete.
     fn begin(&mut self, watch: &FrameState) {
         let [a, b, c, kind, _, stream @ ..] = self.start;
-        // The first bit means nothing.
+        // The first bit is reserved.
         let stream = u32::from_be_bytes(stream) & (u32::MAX >> 1);
         self.left = u32::from_be_bytes([0, a, b, c]);
         self.known = 0;
@@ -205,7 +205,7 @@ impl Frames {
             self.newest = self.newest.max(stream);
         }
         if self.is_trailer && matches!(kind, HEADERS | CONTINUATION) {
-            watch.note_trailers(stream, self.left as usize);
+            watch.count_trailers(stream, self.left as usize);
         }
     }
 
@@ -214,7 +214,7 @@ impl Frames {
         self.known == 0 && matches!(kind, HEADERS | CONTINUATION) && flags & END_HEADERS != 0
     }
 
-    /// Whether something has begun that may be a head.
+    /// Returns whether a frame has begun that may be a head.
     fn is_open(&self) -> bool {
         self.is_head || self.known > 0
     }
@@ -228,27 +228,27 @@ impl<T: AsyncRead + Unpin> AsyncRead for FrameStream<T> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.watch.is_held() {
-            // Whoever polls this looks at the head first, and polls it again.
+            // The driver takes the request of the head first, and polls again.
             return Poll::Pending;
         }
         let before = buffer.filled().len();
         if this.rest.is_empty() {
             std::task::ready!(Pin::new(&mut *this.stream.borrow_mut()).poll_read(context, buffer))?;
-            let came = &buffer.filled()[before..];
-            let (passed, has_ended) = this.frames.read(came, &this.watch);
-            this.rest.extend_from_slice(&came[passed..]);
+            let received = &buffer.filled()[before..];
+            let (passed, has_ended) = this.frames.read(received, &this.watch);
+            this.rest.extend_from_slice(&received[passed..]);
             buffer.set_filled(before + passed);
-            this.note_read(has_ended);
+            this.record_read(has_ended);
         } else {
-            let some = this.rest.len().min(buffer.remaining());
-            let (passed, has_ended) = this.frames.read(&this.rest[..some], &this.watch);
+            let count = this.rest.len().min(buffer.remaining());
+            let (passed, has_ended) = this.frames.read(&this.rest[..count], &this.watch);
             buffer.put_slice(&this.rest[..passed]);
             this.rest.advance(passed);
             if this.rest.is_empty() {
-                // It is seldom needed.
+                // Frees the memory, which is seldom needed.
                 this.rest = BytesMut::new();
             }
-            this.note_read(has_ended);
+            this.record_read(has_ended);
         }
         Poll::Ready(Ok(()))
     }
@@ -261,7 +261,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for FrameStream<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let sent = Pin::new(&mut *self.stream.borrow_mut()).poll_write(context, bytes);
-        self.note_sent(&sent);
+        self.record_write(&sent);
         sent
     }
 
@@ -271,7 +271,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for FrameStream<T> {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let sent = Pin::new(&mut *self.stream.borrow_mut()).poll_write_vectored(context, parts);
-        self.note_sent(&sent);
+        self.record_write(&sent);
         sent
     }
 
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_open_until_its_last_frame_is_whole() {
+    fn a_head_is_open_until_its_last_frame_is_complete() {
         let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
         let closed = [
             preface.clone(),
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_count_for_as_long_as_their_request_is_under_way() {
+    fn trailers_count_while_their_request_is_in_flight() {
         let (mut frames, watch) = (
             FrameStream::new(Rc::new(RefCell::new(())), Rc::default()).frames,
             FrameState::default(),

@@ -1,4 +1,4 @@
-//! As much of compressed fields (RFC 7541) as is needed to find a target that is too long.
+//! The part of HPACK (RFC 7541) that finds a target that is too long.
 
 use std::ops::Range;
 
@@ -6,18 +6,18 @@ use bytes::BytesMut;
 
 use crate::transport::connection::MAX_TARGET_BYTES;
 
-/// How many codes of the Huffman code (appendix B) have so many bits. It is canonical: with their lengths the codes
-/// are known.
+/// The number of codes of each length in bits of the Huffman code (appendix B). The code is canonical, so that the lengths
+/// determine the codes.
 const CODES: [u32; 31] = [
     0, 0, 0, 0, 0, 10, 26, 32, 6, 0, 5, 3, 2, 6, 2, 3, 0, 0, 0, 3, 8, 13, 26, 29, 12, 4, 15, 19,
     29, 0, 4,
 ];
 
-/// Where the value of `:path` is among these fields, its length with it, if it is longer than a target may be.
+/// Returns the position of the value of `:path` and its length in these fields, if it exceeds the limit of a target.
 pub(super) fn long_target(fields: &[u8]) -> Option<Range<usize>> {
     let mut at = 0;
     while let Some(first) = fields.get(at) {
-        // A field, or the size of the table.
+        // The type of the next representation: a field, or a new size of the table.
         let bits = match first {
             0x80.. => 7,
             0x40..0x80 => 6,
@@ -42,7 +42,7 @@ pub(super) fn long_target(fields: &[u8]) -> Option<Range<usize>> {
     None
 }
 
-/// Writes the length of a text of so many bytes, which follow it (section 5.2).
+/// Writes the length of a string of this many bytes, which must follow (section 5.2).
 pub(super) fn put_length(bytes: usize, out: &mut BytesMut) {
     use bytes::BufMut;
     let Some(mut more) = bytes.checked_sub(127) else {
@@ -57,7 +57,7 @@ pub(super) fn put_length(bytes: usize, out: &mut BytesMut) {
     out.put_u8(more as u8);
 }
 
-/// A text as it is sent.
+/// A string as sent, possibly in the Huffman code.
 struct Text<'a> {
     bytes: &'a [u8],
     is_coded: bool,
@@ -65,26 +65,26 @@ struct Text<'a> {
 
 impl Text<'_> {
     fn is(&self, name: &[u8]) -> bool {
-        // The only name that matters is not known by its code alone.
-        !self.is_coded && self.bytes == name || self.is_coded && self.bytes == PATH
+        // The coded form is compared without decoding it.
+        !self.is_coded && self.bytes == name || self.is_coded && self.bytes == CODED_PATH
     }
 
-    /// How many bytes it has once it is decoded.
+    /// Returns the length of the decoded string.
     fn length(&self) -> usize {
         if !self.is_coded {
             return self.bytes.len();
         }
         let (mut length, mut code, mut first, mut bits) = (0, 0_u32, 0_u32, 0_usize);
         for byte in self.bytes {
-            for place in (0..8).rev() {
-                code = code << 1 | u32::from(byte >> place & 1);
+            for bit in (0..8).rev() {
+                code = code << 1 | u32::from(byte >> bit & 1);
                 first <<= 1;
                 bits += 1;
                 let count = CODES.get(bits).copied().unwrap_or_default();
                 if code.wrapping_sub(first) < count {
                     (length, code, first, bits) = (length + 1, 0, 0, 0);
                 } else if bits >= CODES.len() {
-                    // It is no text; whoever decodes it says so.
+                    // The string is malformed; `h2` refuses it.
                     return length;
                 } else {
                     first += count;
@@ -95,15 +95,15 @@ impl Text<'_> {
     }
 }
 
-/// `:path` by the Huffman code.
-const PATH: &[u8] = &[0xb9, 0x58, 0xd3, 0x3f];
+/// `:path` in the Huffman code.
+const CODED_PATH: &[u8] = &[0xb9, 0x58, 0xd3, 0x3f];
 
-/// The number at this place whose first byte has so many bits of it (section 5.1).
+/// Parses the integer at this position, with this many bits in its first byte (section 5.1).
 fn number(fields: &[u8], at: &mut usize, bits: u32) -> Option<usize> {
-    let most = (1_usize << bits) - 1;
-    let mut number = usize::from(*fields.get(*at)?) & most;
+    let max = (1_usize << bits) - 1;
+    let mut number = usize::from(*fields.get(*at)?) & max;
     *at += 1;
-    if number < most {
+    if number < max {
         return Some(number);
     }
     for shift in (0..28).step_by(7) {
@@ -117,7 +117,7 @@ fn number(fields: &[u8], at: &mut usize, bits: u32) -> Option<usize> {
     None
 }
 
-/// The text at this place (section 5.2).
+/// Parses the string at this position (section 5.2).
 fn text<'a>(fields: &'a [u8], at: &mut usize) -> Option<Text<'a>> {
     let is_coded = fields.get(*at)? & 128 != 0;
     let length = number(fields, at, 7)?;
@@ -131,14 +131,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_coded_text_is_as_long_as_it_is_once_decoded() {
+    fn the_length_of_a_coded_string_is_that_of_the_decoded_one() {
         // RFC 7541, appendix C.4 and C.6.
         for (code, text) in [
             (&b"\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff"[..], "www.example.com"),
             (b"\xa8\xeb\x10\x64\x9c\xbf", "no-cache"),
             (b"\x25\xa8\x49\xe9\x5b\xb8\xe8\xb4\xbf", "custom-value"),
             (b"\xd0\x7a\xbe\x94\x10\x54\xd4\x44\xa8\x20\x05\x95\x04\x0b\x81\x66\xe0\x82\xa6\x2d\x1b\xff", "Mon, 21 Oct 2013 20:13:21 GMT"),
-            (PATH, ":path"),
+            (CODED_PATH, ":path"),
             (b"", ""),
         ] {
             let coded = Text { bytes: code, is_coded: true };
@@ -154,7 +154,7 @@ mod tests {
             text.extend_from_slice(&b"a".repeat(bytes));
             text
         };
-        // The table's size, a method, another field, and one that is kept.
+        // The size of the table, a method, another field, and an indexed field.
         let before = b"\x3f\xe1\x1f\x82\x00\x01x\x01y\x40\x81\xf3\x01z";
         for name in [
             &b"\x04"[..],

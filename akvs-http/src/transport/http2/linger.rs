@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep_until};
 
 use super::LINGER;
 
-/// The most bytes that are taken in.
+/// The maximum bytes that are read.
 const MAX_BYTES: usize = 32 << 20;
 
-/// Takes in what a client still sends until it has closed its side, for a short time.
+/// Reads and discards what a client still sends, until it has closed its side or a short time is over.
 pub(super) async fn linger<T: AsyncRead + Unpin>(stream: &RefCell<T>) {
     let (end, mut bytes) = (Instant::now() + LINGER, 0);
     let mut tick = pin!(sleep_until(end));
@@ -25,7 +25,7 @@ pub(super) async fn linger<T: AsyncRead + Unpin>(stream: &RefCell<T>) {
             match Pin::new(&mut *stream.borrow_mut()).poll_read(context, &mut some) {
                 Poll::Ready(Ok(())) if !some.filled().is_empty() => {
                     bytes += some.filled().len();
-                    // However fast it is: it leaves the timer no turn.
+                    // Without the timer, which is not polled while a fast client keeps the stream readable.
                     if bytes > MAX_BYTES || end <= Instant::now() {
                         return Poll::Ready(());
                     }

@@ -1,9 +1,9 @@
-//! Targets that are too long, put right before the `h2` crate sees them: it ends their streams with an error, and
-//! nothing could be answered to them.
+//! Targets that are too long, replaced before the `h2` crate sees them: it would end their streams with an error, without
+//! an answer.
 //!
-//! A head with such a target takes several frames. Those frames are collected, and where the target has more bytes
-//! than there may be, a shorter one stands in its place, and the stream is noted. All other bytes pass as they come.
-//! What is collected is bounded; behind that bound all passes, too.
+//! A head with such a target has several frames. This stream collects them; if the target exceeds its limit, it inserts a
+//! shorter one and records the stream. All other bytes pass unchanged, and so does a head beyond the limit of collected
+//! bytes.
 
 use std::io;
 use std::pin::Pin;
@@ -16,34 +16,34 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::frames::{CONTINUATION, END_HEADERS, FrameState, HEADERS, PREFACE_BYTES};
 use super::hpack;
 
-/// The most bytes of a head that are collected: more than the longest may have.
+/// The maximum bytes of a head that are collected: more than the limit of a head.
 const MAX_BYTES: usize = 192 << 10;
-/// The target in place of a longer one, in bytes. It is longer than a frame, so that the first frame keeps its
-/// length, and than the table of fields (RFC 7541, section 4.4), so that both empty that.
-const SHORTER_BYTES: usize = 60_000;
-/// The longest frame that is sent on.
+/// The length of the target that replaces a longer one. It exceeds a frame, so that the first frame keeps its length, and
+/// the dynamic table (RFC 7541, section 4.4), so that both targets empty the table.
+const SHORT_TARGET_BYTES: usize = 60_000;
+/// The maximum length of a frame that is passed on.
 const FRAME_BYTES: usize = 16 << 10;
-/// The flags of a head's frame with padding, and with a priority.
+/// The flags of a HEADERS frame with padding, and with a priority.
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 32;
 const PRIORITY_BYTES: usize = 5;
-/// How many bytes the head of a frame has.
+/// The length of a frame's header.
 const HEAD_BYTES: usize = 9;
 
 /// A stream of frames whose targets are short enough.
 pub(super) struct TargetFilter<T> {
     stream: T,
     watch: Rc<FrameState>,
-    /// The head of the frame that has begun.
+    /// The header of the current frame.
     head: [u8; HEAD_BYTES],
     known: usize,
-    /// How many bytes of the frame are to come.
+    /// The number of unread bytes of the current frame.
     left: usize,
-    /// The head of a request that is collected: its first frame's head, and all that follows that.
+    /// The head of a request that is being collected.
     block: Option<Block>,
     /// The collected bytes that must be passed on.
     ready: BytesMut,
-    /// What came behind it.
+    /// The bytes after it.
     rest: BytesMut,
 }
 
@@ -68,14 +68,14 @@ impl<T> TargetFilter<T> {
         }
     }
 
-    /// Reads on: how many of these bytes pass as they are. Those behind them are collected, up to the end of a head, or
-    /// must be read again: how many were collected.
+    /// Reads bytes up to the end of a collected head. Returns how many of them pass unchanged, and how many of the
+    /// following ones were collected. The rest must be read again.
     fn read(&mut self, bytes: &[u8]) -> (usize, usize) {
         let (mut at, mut passed) = (0, 0);
         loop {
-            let some = (bytes.len() - at).min(self.left);
-            self.collect(&bytes[at..at + some]);
-            (at, self.left) = (at + some, self.left - some);
+            let count = (bytes.len() - at).min(self.left);
+            self.collect(&bytes[at..at + count]);
+            (at, self.left) = (at + count, self.left - count);
             if self.block.is_none() {
                 passed = at;
             }
@@ -103,14 +103,14 @@ impl<T> TargetFilter<T> {
         }
     }
 
-    /// Begins the frame whose head is whole; whether it ends the collecting, because it cannot be of a good head.
+    /// Begins the frame whose header is complete. Returns whether it ends the collection, because it is not part of a valid head.
     fn begin(&mut self) -> bool {
         let [a, b, c, kind, flags, stream @ ..] = self.head;
         self.known = 0;
         self.left = u32::from_be_bytes([0, a, b, c]) as usize;
         let is_small = self.left <= FRAME_BYTES;
-        let is_bad = |_: &mut Block| kind != CONTINUATION || !is_small;
-        if let Some(block) = self.block.take_if(is_bad) {
+        let is_invalid = |_: &mut Block| kind != CONTINUATION || !is_small;
+        if let Some(block) = self.block.take_if(is_invalid) {
             self.ready = block.bytes;
             return true;
         }
@@ -125,7 +125,7 @@ impl<T> TargetFilter<T> {
         false
     }
 
-    /// Ends the collecting where the frame that has ended is the last of a head; whether it did.
+    /// Ends the collection if the frame that has ended is the last one of a head. Returns whether it did.
     fn end(&mut self) -> bool {
         let [.., kind, flags, _, _, _, _] = self.head;
         let is_open = kind == HEADERS || kind == CONTINUATION && flags & END_HEADERS == 0;
@@ -135,26 +135,26 @@ impl<T> TargetFilter<T> {
         else {
             return false;
         };
-        let shorter = block.shorter();
-        if shorter.is_some() {
+        let shortened = block.with_short_target();
+        if shortened.is_some() {
             let stream = u32::from_be_bytes(block.stream) & (u32::MAX >> 1);
-            self.watch.note_long_target(stream);
+            self.watch.record_long_target(stream);
         }
-        self.ready = shorter.unwrap_or(block.bytes);
+        self.ready = shortened.unwrap_or(block.bytes);
         true
     }
 }
 
 impl Block {
-    /// The same with a shorter target, where that is too long.
-    fn shorter(&self) -> Option<BytesMut> {
+    /// Returns the frames with a shorter target, if the target is too long.
+    fn with_short_target(&self) -> Option<BytesMut> {
         let fields = self.fields()?;
         let target = hpack::long_target(&fields)?;
         let mut block = BytesMut::with_capacity(fields.len());
         block.put_slice(&fields[..target.start]);
-        hpack::put_length(SHORTER_BYTES, &mut block);
+        hpack::put_length(SHORT_TARGET_BYTES, &mut block);
         block.put_u8(b'/');
-        block.put_bytes(b'x', SHORTER_BYTES - 1);
+        block.put_bytes(b'x', SHORT_TARGET_BYTES - 1);
         block.put_slice(&fields[target.end..]);
         let skipped = self.skipped_bytes();
         let mut frames = BytesMut::from(self.bytes.get(..skipped)?);
@@ -171,7 +171,7 @@ impl Block {
         Some(frames)
     }
 
-    /// How many bytes of the first frame are before its fields.
+    /// Returns the number of bytes of the first frame before its fields.
     fn skipped_bytes(&self) -> usize {
         match self.flags & PRIORITY {
             0 => 0,
@@ -179,7 +179,7 @@ impl Block {
         }
     }
 
-    /// The fields of all frames, one after the other; none where they are not written as expected.
+    /// Returns the fields of all frames; none if the frames have another form than expected.
     fn fields(&self) -> Option<BytesMut> {
         if self.flags & PADDED != 0 {
             return None;
@@ -209,26 +209,26 @@ impl<T: AsyncRead + Unpin> AsyncRead for TargetFilter<T> {
         let this = &mut *self;
         loop {
             if !this.ready.is_empty() {
-                let some = this.ready.len().min(buffer.remaining());
-                buffer.put_slice(&this.ready.split_to(some));
+                let count = this.ready.len().min(buffer.remaining());
+                buffer.put_slice(&this.ready.split_to(count));
                 return Poll::Ready(Ok(()));
             }
             let before = buffer.filled().len();
             if this.rest.is_empty() {
                 std::task::ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
             } else {
-                let some = this.rest.len().min(buffer.remaining());
-                buffer.put_slice(&this.rest.split_to(some));
+                let count = this.rest.len().min(buffer.remaining());
+                buffer.put_slice(&this.rest.split_to(count));
             }
-            let came = &buffer.filled()[before..];
-            if came.is_empty() {
+            let received = &buffer.filled()[before..];
+            if received.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            let (passed, collected) = this.read(came);
-            if passed + collected < came.len() {
-                // It goes on behind what is ready, and before what is left.
-                let behind = BytesMut::from(&came[passed + collected..]);
-                let rest = std::mem::replace(&mut this.rest, behind);
+            let (passed, collected) = this.read(received);
+            if passed + collected < received.len() {
+                // These bytes follow `ready` and precede `rest`.
+                let unread = BytesMut::from(&received[passed + collected..]);
+                let rest = std::mem::replace(&mut this.rest, unread);
                 this.rest.unsplit(rest);
             }
             buffer.set_filled(before + passed);
@@ -278,7 +278,7 @@ mod tests {
 
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-    /// Bytes that come in pieces.
+    /// A stream of bytes in pieces.
     struct Pieces(VecDeque<Vec<u8>>);
 
     impl AsyncRead for Pieces {
@@ -307,7 +307,7 @@ mod tests {
         [&head[..], payload].concat()
     }
 
-    /// A head in frames of so many bytes.
+    /// Returns a head in frames of this length.
     fn head(flags: u8, stream: u8, fields: &[u8], bytes: usize) -> Vec<u8> {
         let mut parts = fields.chunks(bytes).peekable();
         let mut frames = frame(HEADERS, flags, stream, parts.next().unwrap());
@@ -328,7 +328,7 @@ mod tests {
         [&b"\x82\x44"[..], &length, &b"a".repeat(target), b"\x86"].concat()
     }
 
-    /// What passes, read in small buffers, of what comes in pieces of this size.
+    /// Returns the bytes passed on, read with small buffers from pieces of this size.
     fn passed(bytes: &[u8], piece: usize) -> (Vec<u8>, Vec<u32>) {
         let pieces = bytes.chunks(piece).map(<[u8]>::to_vec).collect();
         let watch = Rc::<FrameState>::default();
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn all_but_a_long_target_passes_as_it_comes_however_it_is_cut() {
+    fn all_bytes_but_those_of_a_long_target_pass_unchanged() {
         let data = frame(0, 0, 1, &[7; 3_000]);
         let priority = [&[0; 5][..], &fields(20_000)].concat();
         let good = [
@@ -358,7 +358,7 @@ mod tests {
             &data,
             &head(0, 3, &fields(65_534), 16_000),
             &head(PRIORITY, 5, &priority, 7_000),
-            // Padded, amid a head, too large, and too many.
+            // Padded, interrupted, a frame too large, and too many bytes.
             &head(PADDED, 7, &fields(70_000), 16_000),
             &frame(HEADERS, 0, 9, &fields(10)),
             &data,
@@ -378,7 +378,7 @@ mod tests {
             let (whole, streams) = passed(&all, all.len());
             assert!(whole[..good.len()] == good && whole.ends_with(&data));
             assert_eq!(streams, [15]);
-            let shorter = 70_000 - SHORTER_BYTES;
+            let shorter = 70_000 - SHORT_TARGET_BYTES;
             assert!((whole.len() + shorter).abs_diff(all.len()) < 100);
             for piece in [1, 8, 9, 10, 1_000, 16_009, 30_000] {
                 assert!(passed(&all, piece).0 == whole, "{piece}");

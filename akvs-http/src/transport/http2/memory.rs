@@ -1,5 +1,5 @@
-//! The memory of the requests of a connection. As much as a connection of HTTP/1.1 may use, with its one request at a
-//! time, is free; the rest counts towards `limits.max_body_memory_bytes` and `limits.max_response_memory_bytes`.
+//! The memory of the requests of a connection. The memory of a connection of HTTP/1.1, which has one request at a time, is
+//! not counted; the rest counts towards `limits.max_body_memory_bytes` and `limits.max_response_memory_bytes`.
 //!
 //! Compressed fields (RFC 7541) cost their sender a few bytes, so the heads of a connection have a limit of their own.
 
@@ -33,7 +33,7 @@ pub(super) struct ConnectionMemory {
 pub(super) struct Part {
     connection: Rc<ConnectionMemory>,
     is_head: bool,
-    /// How many bytes, without those that the part counts itself.
+    /// The bytes that are not in `_counted`.
     bytes: usize,
     _counted: Option<memory::ResponseReservation>,
 }
@@ -55,7 +55,7 @@ impl ConnectionMemory {
         let (before, after) = (self.heads.get(), self.heads.get() + bytes);
         if after > MAX_HEADS_BYTES {
             let text = format!(
-                "the requests that are under way on this connection hold more than {MAX_HEADS_BYTES} bytes; \
+                "the requests in flight on this connection hold more than {MAX_HEADS_BYTES} bytes; \
                 try again later, or on another connection"
             );
             let error = Error::new(Code::Overloaded, text)

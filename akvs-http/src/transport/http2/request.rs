@@ -1,4 +1,4 @@
-//! A request as the application takes it: the same as one of HTTP/1.1, whose head has the same limits.
+//! Conversion of a request of HTTP/2 for actix, with the same limits as a request of HTTP/1.1.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,13 +14,13 @@ use h2::RecvStream;
 use super::Http2Service;
 use crate::transport::connection::{MAX_FIELDS, Refusal, is_host};
 
-/// What a request takes without its fields, in bytes, about.
+/// The approximate memory of a request without its fields, in bytes.
 const REQUEST_BYTES: usize = 4 << 10;
-/// What a field takes without its name and value.
+/// The approximate memory of a field without its name and value, in bytes.
 const FIELD_BYTES: usize = 256;
 
-/// A request of a connection and the memory that it takes, or why it is none.
-pub(super) fn request<S>(
+/// Converts a request. Returns it with its memory in bytes, or the refusal of an invalid request.
+pub(super) fn convert<S>(
     request: http::Request<RecvStream>,
     served: &Http2Service<S>,
 ) -> Result<(Request, usize), Refusal> {
@@ -28,11 +28,12 @@ pub(super) fn request<S>(
     if parts.headers.len() > MAX_FIELDS {
         return Err(Refusal::large_head());
     }
-    let payload = match body.is_end_stream() {
-        true => Payload::None,
-        false => Payload::Stream {
+    let payload = if body.is_end_stream() {
+        Payload::None
+    } else {
+        Payload::Stream {
             payload: Box::pin(Body(body)) as actix_http::BoxedPayloadStream,
-        },
+        }
     };
     let mut request = Request::with_payload(payload);
     let head = request.head_mut();
@@ -80,7 +81,7 @@ pub(super) fn request<S>(
     Ok((request, bytes))
 }
 
-/// The path and the query; the authority of a tunnel, which has no path.
+/// Returns the path and the query; the authority for `CONNECT`, which has no path.
 fn uri(uri: &http::Uri) -> Result<Uri, Refusal> {
     let target = match (uri.path_and_query(), uri.authority()) {
         (Some(path), _) => path.as_str(),

@@ -1,4 +1,4 @@
-//! An answer as frames, as fast as its client opens its windows (RFC 9113, section 5.2).
+//! An answer as frames, within the client's flow-control windows (RFC 9113, section 5.2).
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -21,14 +21,14 @@ use super::memory::ConnectionMemory;
 use crate::transport::connection::{Refusal, Timeouts};
 use crate::transport::resources::Resources;
 
-/// The most bytes that are asked room for at once.
+/// The maximum bytes that are reserved in the window at once.
 const PART: usize = 64 << 10;
 
-/// What was asked for.
+/// The kind of a request.
 #[derive(Clone, Copy)]
 pub(super) struct RequestKind {
     pub(super) is_head: bool,
-    /// Whether nothing was done, so that another answer may be given in place of the one that there is.
+    /// Whether the request changed nothing, so that an error may replace the answer.
     pub(super) is_read: bool,
 }
 
@@ -40,26 +40,26 @@ pub(super) struct ResponseSender<'a> {
 }
 
 impl ResponseSender<'_> {
-    /// Sends an answer; done when its client has taken it all, or will not. Where there is no memory for what waits to
-    /// be sent, a reader gets an error in its place.
+    /// Sends an answer. Returns after the client has read all of it or ended the stream. If no memory is left for the unsent
+    /// part, a read gets an error in its place.
     pub(super) async fn send<B: MessageBody>(
         &self,
         respond: SendResponse<DataPiece>,
         answer: Response<B>,
-        asked: RequestKind,
+        kind: RequestKind,
     ) -> Outcome {
         let bytes = match answer.body().size() {
-            BodySize::Sized(bytes) if !asked.is_head => bytes.min(PART as u64),
-            // A stream counts for itself.
+            BodySize::Sized(bytes) if !kind.is_head => bytes.min(PART as u64),
+            // A stream has a reservation of its own.
             BodySize::Sized(_) | BodySize::None | BodySize::Stream => 0,
         };
         match self.memory.reserve_answer(bytes as usize) {
-            Err(error) if asked.is_read => {
+            Err(error) if kind.is_read => {
                 let answer: Response<BoxBody> = Refusal::overloaded(error).response().into();
                 self.transmit(respond, answer, false).await
             }
-            // What was done is told whatever it takes.
-            _held => self.transmit(respond, answer, asked.is_head).await,
+            // The result of a write is always sent.
+            _held => self.transmit(respond, answer, kind.is_head).await,
         }
     }
 
@@ -94,7 +94,7 @@ fn head<B>(answer: &Response<B>, size: BodySize, date: &str) -> http::Response<(
         let name = HeaderName::from_bytes(name.as_str().as_bytes());
         let value = HeaderValue::from_bytes(value.as_bytes());
         if let (Ok(name), Ok(value)) = (name, value)
-            // They are of HTTP/1.1 alone (RFC 9113, section 8.2.2).
+            // These fields are only for HTTP/1.1 (RFC 9113, section 8.2.2).
             && ![CONNECTION, TRANSFER_ENCODING, UPGRADE].contains(&name)
         {
             headers.append(name, value);
@@ -113,14 +113,14 @@ fn head<B>(answer: &Response<B>, size: BodySize, date: &str) -> http::Response<(
     head
 }
 
-/// Sends a body; an error says how the stream is to end.
+/// Sends a body; the error is the reason of a reset of the stream.
 async fn send_body(
     stream: &mut SendStream<DataPiece>,
     body: impl MessageBody,
     stall: Duration,
 ) -> Result<(), Reason> {
     let unsent = Rc::<Unsent>::default();
-    // What counts for it counts until all of it is sent.
+    // The body holds its memory until all of it is sent.
     let mut body = pin!(body);
     loop {
         let next = poll_fn(|context| {
@@ -132,7 +132,7 @@ async fn send_body(
         match next.await? {
             None => break,
             Some(Ok(part)) => send_part(stream, part, &unsent, stall).await?,
-            // What was sent so far is not the whole.
+            // The answer is incomplete.
             Some(Err(_)) => return Err(Reason::INTERNAL_ERROR),
         }
     }
@@ -142,7 +142,7 @@ async fn send_body(
     unsent.wait(stream, stall).await
 }
 
-/// Sends this much, in pieces that fit into the windows.
+/// Sends a part of a body in pieces that fit into the windows.
 async fn send_part(
     stream: &mut SendStream<DataPiece>,
     mut part: Bytes,
@@ -153,7 +153,7 @@ async fn send_part(
         stream.reserve_capacity(part.len().min(PART));
         let room = poll_fn(|context| stream.poll_capacity(context));
         let room = tokio::time::timeout(stall, room).await;
-        // Its client takes nothing, has gone, or has taken the request back.
+        // The client reads nothing, has closed the connection or has cancelled the request.
         let Ok(Some(Ok(room))) = room else {
             return Err(Reason::CANCEL);
         };

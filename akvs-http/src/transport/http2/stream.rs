@@ -1,4 +1,4 @@
-//! One request, from its head to the end of its answer.
+//! One stream: a request from its head to the end of its answer.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -34,7 +34,7 @@ where
     S::Error: Into<Response<BoxBody>>,
     B: MessageBody,
 {
-    let asked = RequestKind {
+    let kind = RequestKind {
         is_head: request.method() == Method::HEAD.as_str(),
         is_read: request.method() == Method::GET.as_str()
             || request.uri().path().starts_with("/get/"),
@@ -44,26 +44,27 @@ where
         resources: &served.resources,
         memory: &memory,
     };
-    let taken = match is_long {
-        true => Err(Refusal::long_target()),
-        false => request::request(request, &served)
-            .and_then(|(request, bytes)| Ok((request, memory.reserve_head(bytes)?))),
+    let accepted = if is_long {
+        Err(Refusal::long_target())
+    } else {
+        request::convert(request, &served)
+            .and_then(|(request, bytes)| Ok((request, memory.reserve_head(bytes)?)))
     };
-    let (mut request, head) = match taken {
-        Ok(taken) => taken,
+    let (mut request, head) = match accepted {
+        Ok(accepted) => accepted,
         Err(refusal) => {
             let answer = refusal.response().into();
-            return answers.send(respond, answer, asked).await;
+            return answers.send(respond, answer, kind).await;
         }
     };
     if is_waiting(&request) {
         request = match expect_continue::accept_body(request, Arc::clone(&served.resources)).await {
             Ok(request) => request,
-            Err(refused) => return answers.send(respond, refused.into(), asked).await,
+            Err(refused) => return answers.send(respond, refused.into(), kind).await,
         };
-        let mut go_on = http::Response::new(());
-        *go_on.status_mut() = http::StatusCode::CONTINUE;
-        if respond.send_informational(go_on).is_err() {
+        let mut interim = http::Response::new(());
+        *interim.status_mut() = http::StatusCode::CONTINUE;
+        if respond.send_informational(interim).is_err() {
             return Outcome::Cancelled;
         }
     }
@@ -72,18 +73,18 @@ where
     };
     drop(head);
     match answered {
-        Ok(answer) => answers.send(respond, answer.into(), asked).await,
-        Err(error) => answers.send(respond, error.into(), asked).await,
+        Ok(answer) => answers.send(respond, answer.into(), kind).await,
+        Err(error) => answers.send(respond, error.into(), kind).await,
     }
 }
 
-/// Whether the client waits for `100 Continue`.
+/// Returns whether the client waits for `100 Continue`.
 fn is_waiting(request: &Request) -> bool {
     let mut expected = request.headers().get_all(EXPECT);
     expected.any(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// What comes of this, or none where the client takes the request back before.
+/// Returns the output of a future, or none if the client cancels the request before.
 async fn unless_reset<T>(
     respond: &mut SendResponse<DataPiece>,
     answer: impl Future<Output = T>,

@@ -1,4 +1,4 @@
-//! The application over accepted connections: HTTP/1.1 by the framework, HTTP/2 by our own service of it.
+//! The service of accepted connections: HTTP/1.1 by actix, HTTP/2 by [`http2`](crate::transport::http2).
 
 use std::future::ready;
 use std::net::SocketAddr;
@@ -28,25 +28,24 @@ use crate::transport::{expect_continue, http2};
 /// An accepted connection.
 pub(super) struct AcceptedStream<T> {
     pub(super) stream: T,
-    /// What is spoken on it.
     pub(super) protocol: Protocol,
     pub(super) peer: Option<SocketAddr>,
-    /// Since when its first request is waited for.
+    /// The time since which the server waits for the first request.
     pub(super) since: Instant,
 }
 
-/// How connections are served, on each worker.
+/// The service of the connections of a worker.
 pub(super) struct Service {
-    /// None of a Unix socket.
+    /// None for a Unix socket.
     pub(super) address: Option<SocketAddr>,
-    pub(super) is_owners: bool,
+    pub(super) is_admin: bool,
     pub(super) timeouts: Timeouts,
     pub(super) resources: Arc<Resources>,
     pub(super) ending: GracefulShutdownSignal,
 }
 
 impl Service {
-    /// What answers the requests of accepted connections.
+    /// Returns the service of accepted connections.
     pub(super) fn http<T, F, S, B>(
         self,
         app: F,
@@ -96,7 +95,7 @@ impl Service {
         })
     }
 
-    /// HTTP/1.1 over this application.
+    /// Returns the service of HTTP/1.1 with this application.
     fn http_1<T, S, B>(
         &self,
         app: Rc<S>,
@@ -117,7 +116,7 @@ impl Service {
             > + 'static,
         B: MessageBody + 'static,
     {
-        let (signal, is_owners) = (self.ending.clone(), self.is_owners);
+        let (signal, is_admin) = (self.ending.clone(), self.is_admin);
         let is_local = self.address.is_none();
         let resources = Arc::clone(&self.resources);
         let connections = resources.connections.clone();
@@ -130,17 +129,17 @@ impl Service {
                 let signal = signal.clone();
                 async move { signal.notified().await }
             })
-            // The connection itself ends these waits.
+            // `Connection` has these timeouts.
             .keep_alive(match self.timeouts.idle {
                 Duration::ZERO => KeepAlive::Disabled,
                 _ => KeepAlive::Os,
             })
             .client_request_timeout(Duration::ZERO)
-            // Also lets a client read the answer to a body that was refused before it is cut off.
+            // Gives a client the time to read the answer to a refused body.
             .client_disconnect_timeout(self.timeouts.head)
-            // What a connection has with it goes when it is closed.
+            // actix drops these when the connection is closed.
             .on_connect_ext(move |connection: &Connection<T>, extensions| {
-                let connection_state = connection.state(connections.open(), is_owners);
+                let connection_state = connection.state(connections.open(), is_admin);
                 extensions.insert(connection_state.with_local(is_local));
                 extensions.insert(connection.presence());
                 extensions.insert(connection.body_fault());
@@ -151,10 +150,10 @@ impl Service {
             .h1(fn_factory(move || ready(Ok::<_, ()>(Rc::clone(&app)))))
     }
 
-    /// What a connection of HTTP/2 over this application is served with.
+    /// Returns the service of a connection of HTTP/2 with this application.
     fn http_2<S>(&self, app: Rc<S>, peer: Option<SocketAddr>) -> Http2Service<S> {
         let open = self.resources.connections.open();
-        let connection_state = ConnectionState::for_http2(self.is_owners, open);
+        let connection_state = ConnectionState::for_http2(self.is_admin, open);
         Http2Service {
             app,
             connection: Rc::new(connection_state.with_local(self.address.is_none())),

@@ -42,7 +42,7 @@ const keys = (() => {
     ];
   }
 
-  // Returns the position of a key in the list, or the one that it would have.
+  // Returns the index of a key in the list, or the index at which it would be inserted.
   function position(array) {
     let [low, high] = [0, rows.length];
     while (low < high) {
