@@ -16,7 +16,7 @@ pub(crate) fn now() -> SystemTime {
 pub(crate) fn check(now: SystemTime) -> Result<(), CliError> {
     if now < SystemTime::UNIX_EPOCH {
         Err(CliError::failed(
-            "the system clock is before 1970; set the clock and start again",
+            "the system clock is before 1970: set the clock and try again",
         ))
     } else {
         Ok(())

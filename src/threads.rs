@@ -1,4 +1,4 @@
-//! The threads of a server: a check that the system allows as many as a server needs.
+//! The threads of a server or an engine: a check that the system allows as many as are needed.
 //!
 //! The libraries panic when the system refuses a thread. So a start creates all of them first, and reports in one line
 //! if it cannot.
@@ -16,9 +16,20 @@ const OWN_THREADS: usize = 13;
 /// The blocking thread of the runtime is kept: a later one might be refused.
 const KEEP_ALIVE: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
+/// Threads of an engine without a server: flush, compaction, and the engine's own.
+const ENGINE_THREADS: usize = 3;
+
 /// Checks that a server with this number of workers can create its threads.
 pub(crate) fn check(workers: usize) -> Result<(), CliError> {
-    let needed = workers + OWN_THREADS;
+    check_number(workers + OWN_THREADS, "start the server")
+}
+
+/// Checks that the threads of an engine can be created.
+pub(crate) fn check_engine() -> Result<(), CliError> {
+    check_number(ENGINE_THREADS, "open the data directory")
+}
+
+fn check_number(needed: usize, action: &str) -> Result<(), CliError> {
     let mut threads = Vec::with_capacity(needed);
     let mut refused = None;
     for _ in 0..needed {
@@ -42,7 +53,7 @@ pub(crate) fn check(workers: usize) -> Result<(), CliError> {
     match refused {
         None => Ok(()),
         Some(error) => Err(CliError::failed(format!(
-            "cannot start the server: it needs {needed} threads and the system allows {found}: {error}; \
+            "cannot {action}: it needs {needed} threads and the system allows {found}: {error}; \
              raise the limit (ulimit -u, TasksMax=, --pids-limit)"
         ))),
     }

@@ -16,6 +16,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("dir", &["ls"]),
     ("drop", &["ns"]),
     ("dump", &["export"]),
+    ("exist", &["get"]),
     ("exists", &["get"]),
     ("expire", &["touch"]),
     ("fetch", &["get"]),

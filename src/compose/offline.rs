@@ -18,6 +18,7 @@ use crate::clock;
 use crate::error::CliError;
 use crate::plural::plural;
 use crate::settings::Settings;
+use crate::threads;
 
 /// Describes a backup in one line.
 pub(crate) fn summary(backup: &BackupSummary) -> String {
@@ -29,6 +30,12 @@ pub(crate) fn summary(backup: &BackupSummary) -> String {
         humantime::format_rfc3339_seconds(clock::from_millis(backup.created.as_millis())),
         backup.version
     )
+}
+
+/// Fails if the engine cannot run on this system: it would panic.
+fn check_system() -> Result<(), CliError> {
+    clock::check(clock::now())?;
+    threads::check_engine()
 }
 
 /// Fails if the data directory has no data.
@@ -49,6 +56,7 @@ pub(crate) fn backup(
     progress: &mut dyn FnMut(Option<f64>),
 ) -> Result<(), CliError> {
     expect_data(settings)?;
+    check_system()?;
     let options = Options {
         now: Some(Timestamp::from_millis(clock::now_millis())),
         ..Options::default()
@@ -71,6 +79,7 @@ pub(crate) fn restore(
     backup: impl Read,
     progress: &mut dyn FnMut(Option<f64>),
 ) -> Result<BackupSummary, CliError> {
+    check_system()?;
     let mut report = |how_far: Progress| progress(how_far.fraction());
     let now = Timestamp::from_millis(clock::now_millis());
     akvs_core::restore(backup, &disk_options(settings), now, &mut report).map_err(|error| {
@@ -103,6 +112,7 @@ pub(crate) fn verify(
     report: &mut dyn FnMut(VerifyEvent),
 ) -> Result<(), CliError> {
     expect_data(settings)?;
+    check_system()?;
     let report = std::cell::RefCell::new(report);
     let verified = verify_folder(
         &disk_options(settings),

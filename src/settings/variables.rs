@@ -19,6 +19,9 @@ pub(super) const LOG_VARIABLES: [&str; 2] = ["RUST_LOG", "AKVS_LOG"];
 /// Shorter last words of a key, such as `key` or `file`, are common in variables of other programs.
 const DISTINCT_LETTERS: usize = 5;
 
+/// The fewest letters that abbreviate a name.
+const ABBREVIATION_LETTERS: usize = 4;
+
 /// Returns true for a variable that is read elsewhere.
 pub(super) fn is_named_elsewhere(name: &str) -> bool {
     let mut others = LOG_VARIABLES.iter().chain(&CLIENT_VARIABLES);
@@ -106,6 +109,10 @@ pub(super) fn suggest<'a>(name: &str, keys: impl Iterator<Item = &'a str>) -> Op
         if distance <= near(&plain) {
             offer(distance, variable_name(key));
         }
+        // `AKVS_TLS_CERT` for `AKVS_TLS__CERTIFICATE`.
+        if is_abbreviation(&bare(key), &plain) {
+            offer(1, variable_name(key));
+        }
         // `AKVS_LISTEN` for `AKVS_HTTP__LISTEN`.
         let distance = strsim::osa_distance(&bare(leaf), &plain);
         if leaf.len() >= DISTINCT_LETTERS && distance <= near(&plain) / 2 {
@@ -126,11 +133,18 @@ pub(super) fn suggest<'a>(name: &str, keys: impl Iterator<Item = &'a str>) -> Op
     for other in others.chain([&FILE_VARIABLE]) {
         let known = bare(&other[PREFIX.len()..].to_lowercase());
         let distance = strsim::osa_distance(&known, &plain);
-        if distance <= near(&plain).min(near(&known)) {
-            offer(distance, (*other).to_owned());
+        let is_file = *other == FILE_VARIABLE && is_abbreviation(&known, &plain);
+        if is_file || distance <= near(&plain).min(near(&known)) {
+            offer(distance.min(near(&plain)), (*other).to_owned());
         }
     }
     nearest.or(of_group).map(|(_, meant)| meant)
+}
+
+/// Returns whether one name is a beginning of the other that is long enough to be meant.
+fn is_abbreviation(one: &str, other: &str) -> bool {
+    let shorter = one.len().min(other.len());
+    shorter >= ABBREVIATION_LETTERS && one.as_bytes()[..shorter] == other.as_bytes()[..shorter]
 }
 
 /// Removes the separators of a name, so that `HTTP_LISTEN` and `http.listen` are equal.
@@ -152,7 +166,7 @@ fn near(text: &str) -> usize {
 mod tests {
     use super::*;
 
-    const KEYS: [&str; 8] = [
+    const KEYS: [&str; 9] = [
         "http.listen",
         "data_dir",
         "engine.kind",
@@ -160,6 +174,7 @@ mod tests {
         "limits.max_value_bytes",
         "log.file",
         "auth.tokens",
+        "tls.certificate",
         "tls.key",
     ];
 
@@ -221,6 +236,12 @@ mod tests {
             ("AKVS_TOKNE", "AKVS_TOKEN"),
             ("AKVS_TOKENFILE", "AKVS_TOKEN_FILE"),
             ("AKVS_CONFG", "AKVS_CONFIG"),
+            ("AKVS_CONF", "AKVS_CONFIG"),
+            ("AKVS_CONFIG_FILE", "AKVS_CONFIG"),
+            ("AKVS_TLS_CERT", "AKVS_TLS__CERTIFICATE"),
+            ("AKVS_TLS__CERT", "AKVS_TLS__CERTIFICATE"),
+            ("AKVS_DATA_DIRECTORY", "AKVS_DATA_DIR"),
+            ("AKVS_LOG_FILENAME", "AKVS_LOG__FILE"),
             ("AKVS_LOGS", "AKVS_LOG"),
         ] {
             assert_eq!(

@@ -13,7 +13,7 @@ use crate::common::{self, Server, akvs};
 
 /// Returns a user id for one test: the system counts threads by user, and does not limit `root`.
 fn user(test: u32) -> u32 {
-    50_000 + std::process::id() % 5_000 * 2 + test
+    50_000 + std::process::id() % 5_000 * 3 + test
 }
 
 /// An idle process of the user.
@@ -64,6 +64,23 @@ fn a_start_without_threads_fails_with_one_line() {
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
     let ran = common::run(command.arg(folder.path().join("data")));
     ran.assert_refused(1, &["threads", "ulimit -u"]);
+}
+
+#[test]
+fn a_verb_without_a_server_and_threads_fails_with_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut command = akvs_as(folder.path(), user(2), 100);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
+    let server = Server::from_command(command.arg(&data));
+    assert_eq!(server.ask("POST", "/kv/ns/k", b"v").status, 201);
+    server.stop();
+    let backup = folder.path().join("data/backup");
+    for verb in [&["verify"][..], &["backup", backup.to_str().unwrap()]] {
+        let mut command = akvs_as(folder.path(), user(2), 1);
+        let ran = common::run(command.args(verb).arg("--data-dir").arg(&data));
+        ran.assert_refused(1, &["open the data directory", "threads", "ulimit -u"]);
+    }
 }
 
 #[test]

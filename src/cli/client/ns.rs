@@ -16,6 +16,7 @@ use crate::plural::plural;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ns {
     /// List the namespaces with their keys, bytes and settings
+    #[command(visible_alias = "list")]
     Ls {
         /// Print each namespace as a JSON document
         #[arg(long)]
@@ -24,6 +25,7 @@ pub(crate) enum Ns {
     /// Create a namespace, or change its settings; unnamed settings stay
     Set(Set),
     /// Drop a namespace and everything in it
+    #[command(visible_aliases = ["rm", "delete"])]
     Drop {
         /// Namespace
         #[arg(value_name = "NAMESPACE")]
