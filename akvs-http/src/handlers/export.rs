@@ -51,8 +51,7 @@ pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<Htt
     response
         .content_type(NDJSON)
         .insert_header((VARY, "accept-encoding"))
-        .insert_header((CACHE_CONTROL, NO_STORE))
-        .insert_header(("x-content-type-options", "nosniff"));
+        .insert_header((CACHE_CONTROL, NO_STORE));
     if let Some(name) = coding.name() {
         response.insert_header((CONTENT_ENCODING, name));
     }

@@ -97,7 +97,6 @@ pub(super) fn snapshot(registry: &Registry, name: &Namespace) -> Result<Namespac
 pub(crate) fn json(body: impl Into<Bytes>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(media_type::JSON)
-        .insert_header(("x-content-type-options", "nosniff"))
         .body(body.into())
 }
 
@@ -110,9 +109,7 @@ pub(crate) fn document(document: &impl Serialize) -> HttpResponse {
 /// Returns the response with a JSON document that is rendered while it is sent.
 pub(super) fn rendered(document: Rendering, held: ResponseReservation) -> HttpResponse {
     let mut response = HttpResponse::Ok();
-    response
-        .content_type(media_type::JSON)
-        .insert_header(("x-content-type-options", "nosniff"));
+    response.content_type(media_type::JSON);
     if document.length() <= SMALL_BYTES as u64 {
         response.body(document.into_vec())
     } else {

@@ -51,7 +51,6 @@ pub(super) async fn answer(
     let mut response = HttpResponse::Ok();
     response
         .content_type(NDJSON)
-        .insert_header(("x-content-type-options", "nosniff"))
         .insert_header(("vary", "accept"));
     Ok(match *request.method() {
         // Of unknown length, as a GET is.

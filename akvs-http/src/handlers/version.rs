@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::X_CONTENT_TYPE_OPTIONS;
 use akvs_api::media_type;
 use akvs_core::{Key, Namespace, Result, Txn};
 use akvs_registry::Registry;
@@ -18,7 +17,6 @@ use crate::request::query;
 pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok()
         .content_type(media_type::JSON)
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .body(context.state.version.clone()))
 }
 

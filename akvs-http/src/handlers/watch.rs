@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use akvs_api::media_type::EVENT_STREAM;
 use akvs_core::{Code, Error, Namespace, Result};
 use akvs_server::Filter;
@@ -47,7 +47,6 @@ pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpRespons
     response
         .insert_header((CONTENT_TYPE, EVENT_STREAM))
         .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header(NO_BUFFERING);
     Ok(match *request.method() {
         // Of unknown length, as a GET is.

@@ -1,7 +1,7 @@
 //! `GET /whoami`: the caller's token and its rights.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::CACHE_CONTROL;
 use akvs_core::Result;
 
 use crate::context::Context;
@@ -10,7 +10,6 @@ use crate::context::Context;
 pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
     context.no_query()?;
     Ok(HttpResponse::Ok()
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         // The answer differs between callers, and after a change of the tokens.
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(context.identity()?.whoami()))

@@ -10,7 +10,7 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
 use log::Level;
 
-use crate::request::request_id::{REQUEST_ID, client_id, request_id};
+use crate::request::request_id::request_id;
 
 const TARGET: &str = "akvs_http::access";
 
@@ -36,11 +36,4 @@ pub(crate) fn log<B>(response: &ServiceResponse<B>, size: BodySize, took: Durati
         took.as_micros(),
         request_id(request),
     );
-}
-
-/// Returns the id of a request to the client that chose it.
-pub(crate) fn return_id<B>(response: &mut ServiceResponse<B>) {
-    if let Some(id) = client_id(response.request().headers()).cloned() {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
 }

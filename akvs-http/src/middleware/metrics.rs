@@ -249,7 +249,6 @@ where
                     let size = response.response().body().size();
                     let took = request.end(response.status(), size);
                     access_log::log(&response, size, took);
-                    access_log::return_id(&mut response);
                 }
                 let guard = in_flight.and_then(|request| request.guard);
                 Ok(answer(response, held, guard))

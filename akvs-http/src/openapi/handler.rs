@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::body;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderValue};
 use akvs_core::Result;
 
 use super::document;
@@ -19,7 +19,6 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
     } else {
         HttpResponse::Ok()
             .content_type(akvs_api::media_type::JSON)
-            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .body(document.text.clone())
     };
     let headers = response.headers_mut();

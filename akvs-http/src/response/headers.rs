@@ -8,7 +8,7 @@ use actix_web::body::{self, BodySize, MessageBody};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+    HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use akvs_api::header;
@@ -25,7 +25,6 @@ use crate::response::problem;
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 const AKVS_EXPIRES: HeaderName = HeaderName::from_static(header::EXPIRES);
 const OCTET_STREAM: HeaderValue = HeaderValue::from_static(DEFAULT_TYPE);
-const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
 const TEXT: HeaderValue = HeaderValue::from_static(problem::TEXT);
 const YES: HeaderValue = HeaderValue::from_static(header::TRUE);
@@ -126,7 +125,6 @@ fn describe(mut response: HttpResponse, entry: Entry, range: Option<String>) -> 
     if let Some(range) = range.and_then(|range| HeaderValue::from_str(&range).ok()) {
         headers.insert(CONTENT_RANGE, range);
     }
-    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert(CONTENT_SECURITY_POLICY, SANDBOX);
     headers.insert(ACCEPT_RANGES, BYTES);
     last_modified(headers, entry.modified);

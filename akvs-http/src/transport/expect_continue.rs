@@ -8,6 +8,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use akvs_core::{Code, Error};
 
+use crate::response::fields::StandingFields;
 use crate::response::problem;
 use crate::transport::resources::Resources;
 
@@ -20,6 +21,7 @@ pub(crate) async fn accept_body(
         Ok(()) => Ok(request),
         Err(error) => Err(Rejected {
             challenge: problem::challenge(request.headers()),
+            fields: StandingFields::new(request.method(), request.path(), request.headers()),
             error,
         }),
     }
@@ -29,19 +31,27 @@ pub(crate) async fn accept_body(
 pub(crate) struct Rejected {
     error: Error,
     challenge: &'static str,
+    fields: StandingFields,
 }
 
 impl From<Rejected> for Response<BoxBody> {
-    fn from(Rejected { error, challenge }: Rejected) -> Response<BoxBody> {
+    fn from(rejected: Rejected) -> Response<BoxBody> {
+        let Rejected {
+            error,
+            challenge,
+            fields,
+        } = rejected;
         let status = problem::status(error.code());
         let mut response = Response::build(status);
         if error.code() == Code::Unauthorized {
             response.insert_header((WWW_AUTHENTICATE, challenge));
         }
-        response
+        let mut response = response
             .insert_header((CONTENT_TYPE, problem::PROBLEM_JSON))
             .force_close()
             .body(problem::document(&error))
-            .map_into_boxed_body()
+            .map_into_boxed_body();
+        fields.add_to(response.headers_mut());
+        response
     }
 }

@@ -31,6 +31,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use self::service::{AcceptedStream, Service};
+use crate::response::fields::STANDING_TEXT;
 use crate::response::problem;
 use crate::transport::connection::Timeouts;
 use crate::transport::resources::Resources;
@@ -221,7 +222,7 @@ async fn reject_plaintext(mut stream: TcpStream) -> io::Error {
         problem::document(&Error::new(Code::InvalidRequest, text)),
     );
     let answer = format!(
-        "HTTP/1.1 400 Bad Request\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\n{STANDING_TEXT}connection: close\r\n\r\n{body}",
         body.len()
     );
     // The connection ends in any case.

@@ -6,6 +6,7 @@
 use actix_web::http::StatusCode;
 use akvs_core::{Code, Error};
 
+use crate::response::fields::STANDING_TEXT;
 use crate::response::problem;
 
 const VERSION: &str = "HTTP/1.1 ";
@@ -23,7 +24,8 @@ pub(crate) fn with_problem_body(bytes: &[u8]) -> Option<Vec<u8>> {
     let (before, after) = head.split_once(NO_BODY)?;
     let document = problem::document_with_status(&reason(status)?, status);
     let (length, media_type) = (document.len(), problem::PROBLEM_JSON);
-    let fields = format!("content-length: {length}\r\ncontent-type: {media_type}\r\n");
+    let fields =
+        format!("content-length: {length}\r\ncontent-type: {media_type}\r\n{STANDING_TEXT}");
     // actix closes the connection, but may not send the field.
     let close = if head.contains("\r\nconnection: ") {
         ""

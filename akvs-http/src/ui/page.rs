@@ -5,9 +5,7 @@
 
 use std::sync::LazyLock;
 
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, REFERRER_POLICY};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use akvs_core::Result;
 use base64::Engine as _;
@@ -88,7 +86,6 @@ fn with_headers(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
         .insert_header((CACHE_CONTROL, "no-cache"))
         .insert_header(("vary", "accept"))
         .insert_header((CONTENT_SECURITY_POLICY, PAGE.policy.as_str()))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((REFERRER_POLICY, "no-referrer"));
     response
 }

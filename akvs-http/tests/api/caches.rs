@@ -142,3 +142,57 @@ fn no_answer_may_be_loaded_by_a_page_of_another_site() {
         assert_eq!(policy, Some("same-origin"), "{method} {path}");
     }
 }
+
+/// Asserts the header fields that every answer has.
+fn assert_standing_fields(answer: &Answer, shown: &str) {
+    for (name, value) in [
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+        ("X-Content-Type-Options", "nosniff"),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{shown}: {name}");
+    }
+}
+
+#[test]
+fn every_answer_has_the_standing_fields() {
+    let app = TestServer::with(Options {
+        max_value_bytes: 10,
+        ..Options::default()
+    });
+    app.post("/kv/n/k", "v");
+    for (path, headers, status, _, _) in ANSWERS {
+        let answer = head(app.connect(), "GET", path, headers);
+        assert_eq!(answer.status, status, "{path} {headers:?}");
+        assert_standing_fields(&answer, &format!("{path} {headers:?}"));
+    }
+    for (method, path, body, status) in [
+        ("POST", "/kv/n/k", "v", 201),
+        ("POST", "/kv/n/k?op=touch", "", 200),
+        ("OPTIONS", "/kv/n/k", "", 204),
+        ("POST", "/txn/n", "{\"ops\":[]}", 200),
+        ("POST", "/txn/n", "", 400),
+        ("PUT", "/kv/n/k", "", 405),
+        ("DELETE", "/kv/n/k", "", 200),
+    ] {
+        let answer = app.connect().ask(method, path, "", body.as_bytes());
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert_standing_fields(&answer, &format!("{method} {path}"));
+    }
+    // Answers that never reach a handler: refused content, and bytes that are not a request.
+    for (bytes, status) in [
+        (
+            "POST /kv/n/k HTTP/1.1\r\nHost: h\r\nX-Request-Id: 7\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n",
+            413,
+        ),
+        ("GET /kv/n/k HTTP/1.1\r\n\r\n", 400),
+    ] {
+        let mut connection = app.connect();
+        connection.send(bytes);
+        let answer = connection.answer();
+        assert_eq!(answer.status, status, "{bytes}");
+        assert_standing_fields(&answer, bytes);
+        if bytes.contains("Request-Id") {
+            assert_eq!(answer.header("X-Request-Id"), Some("7"));
+        }
+    }
+}

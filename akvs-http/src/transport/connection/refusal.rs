@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use akvs_core::{Code, Error};
 
 use super::head::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES};
+use crate::response::fields::StandingFields;
 use crate::response::problem;
 
 /// A refusal of bytes that are not a valid request.
@@ -76,9 +77,11 @@ impl Refusal {
         if self.error.code() == Code::Overloaded {
             response.insert_header((RETRY_AFTER, 1));
         }
-        response
+        let mut response = response
             .insert_header((CONTENT_TYPE, problem::PROBLEM_JSON))
-            .body(problem::document_with_status(&self.error, self.status))
+            .body(problem::document_with_status(&self.error, self.status));
+        StandingFields::default().add_to(response.headers_mut());
+        response
     }
 }
 
