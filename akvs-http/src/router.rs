@@ -237,7 +237,8 @@ async fn kv(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpR
     match find_kv(request.uri().path()) {
         Some(Row::key) => key(request, payload, state).await,
         Some(Row::key64) => key64(request, payload, state).await,
-        Some(Row::namespace) => namespace(request, payload, state).await,
+        // Boxed, so that the future of a request for a key stays small.
+        Some(Row::namespace) => Box::pin(namespace(request, payload, state)).await,
         Some(Row::namespaces) => namespaces(request, payload, state).await,
         _ => other(request, payload, state).await,
     }
