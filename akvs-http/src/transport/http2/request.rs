@@ -14,12 +14,10 @@ use h2::RecvStream;
 use super::Http2Service;
 use crate::transport::connection::{MAX_FIELDS, Refusal, is_host};
 
-/// The approximate memory of a request without its fields, in bytes.
-const REQUEST_BYTES: usize = 4 << 10;
 /// The approximate memory of a field without its name and value, in bytes.
 const FIELD_BYTES: usize = 256;
 
-/// Converts a request. Returns it with its memory in bytes, or the refusal of an invalid request.
+/// Converts a request. Returns it with the memory of its head in bytes, or the refusal of an invalid request.
 pub(super) fn convert<S>(
     request: http::Request<RecvStream>,
     served: &Http2Service<S>,
@@ -42,11 +40,10 @@ pub(super) fn convert<S>(
     head.uri = uri(&parts.uri)?;
     head.version = Version::HTTP_2;
     head.peer_addr = served.peer;
-    let mut bytes = REQUEST_BYTES
-        + head
-            .uri
-            .path_and_query()
-            .map_or(0, |path| path.as_str().len());
+    let mut bytes = head
+        .uri
+        .path_and_query()
+        .map_or(0, |path| path.as_str().len());
     for (name, value) in &parts.headers {
         let name = HeaderName::from_bytes(name.as_str().as_bytes());
         let value = HeaderValue::from_bytes(value.as_bytes());

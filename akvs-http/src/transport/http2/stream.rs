@@ -48,9 +48,10 @@ where
         Err(Refusal::long_target())
     } else {
         request::convert(request, &served)
-            .and_then(|(request, bytes)| Ok((request, memory.reserve_head(bytes)?)))
+            .and_then(|(request, bytes)| Ok((request, memory.reserve_request(bytes)?)))
     };
-    let (mut request, head) = match accepted {
+    // Held until the stream ends, also while the answer goes out.
+    let (mut request, _held) = match accepted {
         Ok(accepted) => accepted,
         Err(refusal) => {
             let answer = refusal.response().into();
@@ -71,7 +72,6 @@ where
     let Some(answered) = unless_reset(&mut respond, served.app.call(request)).await else {
         return Outcome::Cancelled;
     };
-    drop(head);
     match answered {
         Ok(answer) => answers.send(respond, answer.into(), kind).await,
         Err(error) => answers.send(respond, error.into(), kind).await,

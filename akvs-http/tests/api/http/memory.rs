@@ -119,6 +119,64 @@ fn the_heads_of_all_connections_are_limited() {
 }
 
 #[test]
+fn open_requests_count_until_their_streams_end() {
+    // With 128 KiB that are free, room for at most 72 requests of 16 KiB.
+    const MAX_OPEN: usize = 72;
+    let app = TestServer::with(Options {
+        max_body_memory_bytes: 1 << 20,
+        ..Options::default()
+    });
+    block_on(async {
+        let client = Client::connect(&app).await;
+        // The answer to a watch begins at once and does not end.
+        let (mut watches, mut refused) = (Vec::new(), 0);
+        for _ in 0..MAX_REQUESTS - 1 {
+            let mut requests = client.requests.clone().ready().await.expect("a turn");
+            let (answer, _) = requests
+                .send_request(request("GET", "/watch/ns"), true)
+                .expect("a stream");
+            let answer = answer.await.expect("a head");
+            if answer.status() == 200 {
+                watches.push(answer);
+            } else {
+                let problem = refusal(answer).await;
+                assert_eq!(problem["setting"], "limits.max_body_memory_bytes");
+                refused += 1;
+            }
+        }
+        let accepted = watches.len();
+        assert!((60..=MAX_OPEN).contains(&accepted), "{accepted}, {refused}");
+        // A few on another connection are free.
+        let other = Client::connect(&app).await;
+        let few: Vec<_> = futures_util::future::join_all((0..6).map(|_| async {
+            let (answer, _) = begin(&other, request("GET", "/watch/ns")).await;
+            answer.await.expect("a head")
+        }))
+        .await;
+        assert!(few.iter().all(|answer| answer.status() == 200));
+        // Once the watches are reset, as much is left for writes without their bodies.
+        drop((watches, few));
+        let (mut answers, mut bodies) = (FuturesUnordered::new(), Vec::new());
+        for _ in 0..MAX_REQUESTS - 1 {
+            let (answer, body) = begin(&client, request("POST", "/kv/ns/key")).await;
+            answers.push(answer);
+            bodies.push(body);
+        }
+        for _ in MAX_OPEN..MAX_REQUESTS - 1 {
+            refusal(next(&mut answers).await).await;
+        }
+        for body in &mut bodies {
+            let _ = body.send_data("v".into(), true);
+        }
+        let mut stored = 0;
+        while !answers.is_empty() {
+            stored += usize::from(next(&mut answers).await.status().is_success());
+        }
+        assert!((60..=MAX_OPEN).contains(&stored), "{stored}");
+    });
+}
+
+#[test]
 fn many_small_bodies_of_a_connection_count() {
     let app = TestServer::with(Options {
         max_body_memory_bytes: 256 << 10,
