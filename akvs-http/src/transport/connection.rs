@@ -254,13 +254,20 @@ impl<T: AsyncRead + AsyncWrite + Closes + Unpin> AsyncWrite for Connection<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.has_written && self.progress.is_answered() {
-            self.has_written = false;
-            self.idle_since = Instant::now();
+        let this = &mut *self;
+        if this.has_written && this.progress.is_answered() {
+            this.has_written = false;
+            this.idle_since = Instant::now();
+            let wait = this.input.wait(&this.progress);
+            if wait == Wait::Rest {
+                this.begin(wait);
+                // actix may not read again before the timer wakes it.
+                let _ = this.tick.as_mut().poll(context);
+            }
         }
         // Also while actix reads nothing, because a handler is still processing a received body.
-        self.presence.observe(&self.stream);
-        Pin::new(&mut self.stream).poll_flush(context)
+        this.presence.observe(&this.stream);
+        Pin::new(&mut this.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -139,6 +139,35 @@ fn a_slow_chunked_body_times_out() {
 }
 
 #[test]
+fn a_connection_is_closed_soon_after_its_body_times_out() {
+    let app = TestServer::with(Options {
+        header_timeout: SOON,
+        request_timeout: SOON,
+        keep_alive: Duration::from_secs(3_600),
+        ..Options::default()
+    });
+    for (framing, begin) in [
+        ("Content-Length: 100000", "x"),
+        ("Transfer-Encoding: chunked", ""),
+        ("Transfer-Encoding: chunked", "5\r\nhe"),
+        ("Transfer-Encoding: chunked", "1\r\nx\r\n"),
+    ] {
+        let mut connection = app.connect();
+        connection.send(format!(
+            "POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n{begin}"
+        ));
+        let answer = connection.answer();
+        assert_eq!(answer.refusal(), (400, "invalid_request".into()));
+        assert!(connection.is_ended(), "{framing}: {begin:?}");
+    }
+    // The same where the answer does not wait for the body.
+    let mut connection = app.connect();
+    connection.send("GET /ping HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_eq!(connection.answer().text(), "pong");
+    assert!(connection.is_ended());
+}
+
+#[test]
 fn an_idle_connection_is_closed() {
     let app = with_short_timeouts();
     let mut connection = app.connect();
