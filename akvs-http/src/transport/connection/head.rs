@@ -52,6 +52,23 @@ pub(super) enum Body {
     Chunks(Chunks),
 }
 
+/// The characters of a field name (RFC 9110, section 5.6.2).
+static IS_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] |= (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    table
+};
+
 /// Scans the head at the beginning of these bytes; its end is not among the first `searched` of them. An offer of another
 /// protocol is overwritten.
 pub(super) fn scan(bytes: &mut [u8], searched: usize) -> Scan {
@@ -149,6 +166,9 @@ fn plain(bytes: &[u8]) -> Option<(usize, Option<Body>)> {
             let is_whole = has_host && body.is_some() == is_write && at <= MAX_HEAD_BYTES;
             return is_whole.then_some((at, body));
         };
+        if !is_field(field) {
+            return None;
+        }
         let is_plain = match first {
             b'h' | b'H' => match value(field, b"host") {
                 None => true,
@@ -162,7 +182,6 @@ fn plain(bytes: &[u8]) -> Option<(usize, Option<Body>)> {
             b't' | b'T' => value(field, b"transfer-encoding").is_none(),
             b'e' | b'E' => value(field, b"expect").is_none(),
             b'u' | b'U' => value(field, b"upgrade").is_none(),
-            b' ' | b'\t' => false,
             _ => true,
         };
         if !is_plain {
@@ -170,6 +189,31 @@ fn plain(bytes: &[u8]) -> Option<(usize, Option<Body>)> {
         }
     }
     None
+}
+
+/// Returns whether a line is a valid field without control characters in its value (RFC 9112, section 5). It may return
+/// `false` for a valid field with a tab, which the full parser accepts.
+fn is_field(line: &[u8]) -> bool {
+    let name = line.iter().position(|byte| !IS_NAME[usize::from(*byte)]);
+    let Some((_, [b':', value @ ..])) = name.and_then(|end| line.split_at_checked(end)) else {
+        return false;
+    };
+    let (words, rest) = value.as_chunks();
+    let last = value.last_chunk().copied();
+    let is_text = |word: &[u8; 8]| {
+        const EACH: u64 = u64::from_ne_bytes([1; 8]);
+        const HIGH: u64 = EACH << 7;
+        let word = u64::from_ne_bytes(*word);
+        let delete = word ^ (EACH * 0x7f);
+        let below_space = word.wrapping_sub(EACH * 0x20) & !word;
+        (below_space | delete.wrapping_sub(EACH) & !delete) & HIGH == 0
+    };
+    words.iter().all(is_text)
+        && match last {
+            Some(last) => is_text(&last),
+            None => rest.iter().all(|byte| *byte >= b' ' && *byte != 0x7f),
+        }
+        && !line.starts_with(b":")
 }
 
 /// Parses a length of the usual form as a body.
@@ -358,15 +402,13 @@ mod tests {
     use super::*;
 
     /// Returns the results of the short scan and of the full parser.
-    fn both(head: &str) -> [(usize, Option<Body>, bool); 2] {
-        [0, 1].map(
-            |searched| match scan(&mut head.as_bytes().to_vec(), searched) {
-                Scan::Plain(length) => (length, Some(Body::None), false),
-                Scan::Other(head) => (head.length, Some(head.body), head.is_last),
-                Scan::Partial => (0, None, false),
-                Scan::Refused(_) => (1, None, true),
-            },
-        )
+    fn both(head: &[u8]) -> [(usize, Option<Body>, bool); 2] {
+        [0, 1].map(|searched| match scan(&mut head.to_vec(), searched) {
+            Scan::Plain(length) => (length, Some(Body::None), false),
+            Scan::Other(head) => (head.length, Some(head.body), head.is_last),
+            Scan::Partial => (0, None, false),
+            Scan::Refused(_) => (1, None, true),
+        })
     }
 
     #[test]
@@ -397,15 +439,30 @@ mod tests {
                     "Host: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n",
                     "Host: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n",
                     "Host: a\nX: y\n",
+                    "Host: a\r\nfoo\r\n",
+                    "Host: a\r\nfoo : x\r\n",
+                    "Host: a\r\nfoo\t: x\r\n",
+                    "Host: a\r\n: x\r\n",
+                    "Host: a\r\n(x): y\r\n",
+                    "Host: a\r\nh\u{e9}: y\r\n",
+                    "Host: a\r\nX:\r\n",
+                    "Host: a\r\nX: y\tz\r\n",
+                    "Host: a\r\nX: \u{e9}\r\n",
+                    "Host: a\r\nX: a\0b\r\n",
+                    "Host: a\r\nX: long enough for a word\0and more\r\n",
+                    "Host: a\r\nX: a value that ends in it\0\r\n",
+                    "Host: a\r\nX: a value that ends in it\x7f\r\n",
+                    "Host: a\r\nX: a\rb\r\n",
+                    "Host: a\r\nX: a\r\r\n",
                 ] {
                     let head = format!("{start} {version}\r\n{fields}\r\n");
-                    let [short, long] = both(&head);
+                    let [short, long] = both(head.as_bytes());
                     assert_eq!(short, long, "{head:?}");
                     let more = head.clone() + "GET / HTTP/1.1\r\n\r\n";
-                    assert_eq!(both(&more), [short, long], "{more:?}");
+                    assert_eq!(both(more.as_bytes()), [short, long], "{more:?}");
                     for end in 0..head.len() - 1 {
-                        let part = both(&head[..end])[0];
-                        assert!(part.1.is_none() || part.0 <= end, "{:?}", &head[..end]);
+                        let part = both(&head.as_bytes()[..end])[0];
+                        assert!(part.1.is_none() || part.0 <= end, "{head:?}, {end}");
                     }
                 }
             }

@@ -209,6 +209,50 @@ fn a_field_that_resembles_transfer_encoding_is_ignored() {
 }
 
 #[test]
+fn a_malformed_field_line_is_refused_with_the_reason() {
+    let app = TestServer::start();
+    let get = |fields: &str| request("GET", "/ping", fields, "");
+    for (line, reason) in [
+        ("foo", "invalid field name"),
+        ("foo : x", "invalid field name"),
+        ("foo\t: x", "invalid field name"),
+        (": x", "invalid field name"),
+        ("(x): y", "invalid field name"),
+        ("x: a\0b", "invalid character in a field value"),
+        (
+            "x: a value of some length\0",
+            "invalid character in a field value",
+        ),
+        (
+            "x: a value of some length\x7f",
+            "invalid character in a field value",
+        ),
+    ] {
+        let malformed = get(&format!("{line}\r\n"));
+        for before in ["", &get(""), &get("").repeat(3)] {
+            let mut connection = app.connect();
+            connection.send(before.to_owned() + &malformed + HIDDEN);
+            for _ in 0..before.matches("/ping").count() {
+                assert_eq!(connection.answer().text(), "pong", "{line:?}");
+            }
+            let answer = connection.answer();
+            assert_eq!(
+                answer.refusal(),
+                (400, "invalid_request".into()),
+                "{line:?}"
+            );
+            let detail = answer.problem()["detail"].to_string();
+            assert!(detail.contains(reason), "{line:?}: {detail}");
+            assert!(connection.is_ended(), "{line:?}");
+        }
+    }
+    for line in ["x:", "x:y", "x: a\tb", "x: \u{e9}", "!#$%&'*+-.^_`|~09: y"] {
+        let same = get(&format!("{line}\r\n")).repeat(2);
+        assert_eq!(statuses(&app, same), [200, 200], "{line:?}");
+    }
+}
+
+#[test]
 fn http_1_0_requires_a_content_length_and_has_no_chunks() {
     let app = TestServer::start();
     for fields in [
