@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | for one key | nothing: the handler evaluates preconditions |
 //! | `GET` of a document that has an `ETag` (`/`, `/openapi.json`) | nothing: the same |
-//! | any other | preconditions (RFC 9110, section 13.1) |
+//! | any other | preconditions (RFC 9110, section 13.1), but not `If-Range` without `Range`, which must be ignored (section 13.1.5) |
 //! | any with content | `Content-Range`: the content is only a part (RFC 9110, section 14.5) |
 //! | any with `AKVS-Route` | a path of another route: the base URL of the client is wrong |
 //! | any to a server without tokens, over TCP | a host name that may belong to another site |
@@ -16,7 +16,7 @@ use actix_web::dev::RequestHead;
 use actix_web::http::Method;
 use actix_web::http::header::{
     CONTENT_RANGE, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE,
+    IF_UNMODIFIED_SINCE, RANGE,
 };
 use akvs_api::{header, route};
 use akvs_core::{Code, Error, Result};
@@ -108,6 +108,7 @@ fn unsupported_field(head: &RequestHead, route: &Route) -> Option<Error> {
 fn precondition(headers: &HeaderMap) -> Option<&'static HeaderName> {
     PRECONDITIONS
         .iter()
+        .filter(|name| **name != IF_RANGE || headers.contains_key(RANGE))
         .find(|name| headers.contains_key(*name))
 }
 

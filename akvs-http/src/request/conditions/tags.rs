@@ -1,5 +1,8 @@
 //! Entity tags in header fields (RFC 9110, sections 5.6.1 and 8.8.3): `*`, or a list, over any number of lines, with
 //! empty elements, commas within tags, and bytes beyond ASCII.
+//!
+//! A list without a tag is rejected, although the grammar allows it: it usually comes from a variable of the client that is
+//! not set, and with `If-None-Match` it would make a write unconditional.
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use akvs_core::{Code, Error, Result, Revision};

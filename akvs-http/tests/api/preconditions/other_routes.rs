@@ -15,7 +15,7 @@ const PRECONDITIONS: [&str; 8] = [
     "If-Unmodified-Since: Sat, 01 Jan 2000 00:00:00 GMT\r\n",
     "If-Modified-Since: Sat, 01 Jan 2000 00:00:00 GMT\r\n",
     "If-Unmodified-Since: yesterday\r\n",
-    "If-Range: \"1\"\r\n",
+    "Range: bytes=0-1\r\nIf-Range: \"1\"\r\n",
 ];
 const END: &str = "{\"end\":true,\"count\":0,\"sha256\":\"c46a45615b6d76f67cd0a7ac59c0413524d0b213f578e4df6fb1851a1ba2c479\"}\n";
 /// Requests that would change or return data.
@@ -64,11 +64,45 @@ fn a_precondition_is_refused_and_the_request_not_applied() {
             let answer = connection.ask(method, path, field, body.as_bytes());
             let expected = (400, "invalid_request".to_owned());
             assert_eq!(answer.refusal(), expected, "{method} {path} {field}");
-            let name = field.split(':').next().expect("a name").to_lowercase();
+            let line = field.lines().last().expect("a line");
+            let name = line.split(':').next().expect("a name").to_lowercase();
             assert_eq!(answer.problem()["field"], name, "{method} {path} {field}");
         }
     }
     assert_eq!(app.ask("GET", "/kv").text(), before);
+}
+
+#[test]
+fn if_range_without_range_is_ignored() {
+    let app = TestServer::start();
+    app.post("/kv/n/k", "v");
+    for field in [
+        "If-Range: \"1\"\r\n",
+        "If-Range: \"other\"\r\n",
+        "If-Range: yesterday\r\n",
+    ] {
+        for path in [
+            "/kv",
+            "/kv/n",
+            "/kv/n/k",
+            "/settings/n",
+            "/export/n",
+            "/export",
+            "/version",
+        ] {
+            let mut connection = app.connect();
+            connection.send(request("GET", path, field, b""));
+            let head = connection.head().expect("a head");
+            assert_eq!(head.status, 200, "{path} {field}");
+        }
+        let body = "{\"ops\":[{\"op\":\"set\",\"key\":\"t\",\"value\":\"v\"}]}";
+        let answer = app.connect().ask("POST", "/txn/n", field, body.as_bytes());
+        assert_eq!(answer.status, 200, "{field}");
+        // The other preconditions are not.
+        let fields = format!("{field}If-Match: *\r\n");
+        let answer = app.connect().ask("GET", "/kv/n", &fields, b"");
+        assert_eq!(answer.problem()["field"], "if-match");
+    }
 }
 
 #[test]
