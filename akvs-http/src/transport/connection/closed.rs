@@ -1,6 +1,10 @@
 //! Detection of a client that has closed its side of a connection, even while unread bytes precede the end.
 //!
 //! A client that has closed its socket cannot be distinguished from a client that has only ended its output.
+//!
+//! Over TCP the end arrives behind the bytes that the client sent before. While the receive buffer is full, they wait in
+//! the client's send buffer, and no call on this side can see the end: it shows only once they fit into the receive
+//! buffer. A reset shows at once.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use akvs_client::Code;
+use akvs_http::Options;
 use serde_json::{Value, json};
 
 use super::{file, import, refused};
@@ -12,14 +13,25 @@ use akvs_testing::server::{TestServer, block_on};
 /// This number of records of one key takes minutes, since each is a change of its own; their text has a few KiB.
 const MANY: usize = 4_000_000;
 
+/// More than the server reads ahead (about 160 KiB), by less than what the system keeps for it.
+const UNREAD_BYTES: u32 = 200 << 10;
+
+/// A frame that a zstd decoder skips (RFC 8878, section 3.1.2).
+fn skippable_frame(bytes: u32) -> Vec<u8> {
+    let mut frame = 0x184d_2a50_u32.to_le_bytes().to_vec();
+    frame.extend(bytes.to_le_bytes());
+    frame.resize(frame.len() + bytes as usize, 0);
+    frame
+}
+
 fn packed(line: &str, count: usize) -> Vec<u8> {
     let first = "{\"akvs\":1,\"namespace\":\"ns\",\"revision\":1}\n";
     let text = [first, &line.repeat(count)].concat();
     zstd::encode_all(text.as_bytes(), 1).expect("a frame")
 }
 
-fn begin(app: &TestServer, path: &str, body: &[u8], more: usize) -> Connection {
-    let mut connection = app.connect();
+/// Sends a request over a connection, without the last `more` bytes of its body.
+fn begin(mut connection: Connection, path: &str, body: &[u8], more: usize) -> Connection {
     let length = body.len() + more;
     connection.send(format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: zstd\r\nContent-Length: {length}\r\n\r\n"
@@ -46,6 +58,17 @@ fn has_stopped(app: &TestServer) -> bool {
     })
 }
 
+/// Disconnects once an import has begun, and checks that it ends.
+fn assert_ends_without(app: &TestServer, connection: Connection, case: &str) {
+    let has_begun = || app.namespaces() == ["ns"];
+    assert!(
+        holds_eventually(Duration::from_millis(20), has_begun),
+        "{case}"
+    );
+    drop(connection);
+    assert!(has_stopped(app), "{case}");
+}
+
 #[test]
 fn an_import_ends_soon_after_its_client_has_gone() {
     let line = "{\"key\":\"k\",\"value\":\"v\"}\n";
@@ -54,14 +77,25 @@ fn an_import_ends_soon_after_its_client_has_gone() {
     for (mode, more) in [("merge", 0), ("create", 1_000_000), ("replace", 0)] {
         let app = TestServer::start();
         let path = format!("/import/ns?mode={mode}");
-        let connection = begin(&app, &path, &body, more);
-        let has_begun = || app.namespaces() == ["ns"];
-        assert!(
-            holds_eventually(Duration::from_millis(20), has_begun),
-            "{mode}"
-        );
-        drop(connection);
-        assert!(has_stopped(&app), "{mode}, {more} bytes missing");
+        let connection = begin(app.connect(), &path, &body, more);
+        assert_ends_without(&app, connection, &format!("{mode}, {more} bytes missing"));
+    }
+}
+
+#[test]
+fn an_import_ends_while_bytes_of_its_client_are_unread() {
+    let line = "{\"key\":\"k\",\"value\":\"v\"}\n";
+    // The server reads only a part of the second frame before it has imported the records.
+    let frame = skippable_frame(UNREAD_BYTES);
+    let body = [packed(line, MANY), frame].concat();
+    for is_unix in [false, true] {
+        let (app, sockets) = TestServer::with_sockets(Options::default());
+        let connection = match is_unix {
+            true => Connection::open_unix(&sockets.unix()),
+            false => app.connect(),
+        };
+        let connection = begin(connection, "/import/ns", &body, 0);
+        assert_ends_without(&app, connection, &format!("Unix: {is_unix}"));
     }
 }
 
@@ -75,7 +109,7 @@ fn an_import_over_a_half_closed_connection_is_answered() {
     assert_eq!(connection.answer().status, 200);
     // An import that takes too long is stopped, and reports the reason and the imported records.
     let body = packed("{\"key\":\"k\",\"value\":\"v\"}\n", MANY);
-    let mut connection = begin(&app, "/import/ns", &body, 0);
+    let mut connection = begin(app.connect(), "/import/ns", &body, 0);
     connection.end_sending();
     let problem = refused(&connection.answer(), "closed its side");
     assert!(
@@ -92,7 +126,7 @@ fn an_import_stops_at_ten_thousand_invalid_lines() {
     let wrong = "{\"key\":\"wrong\"}\n";
     let good = "{\"key\":\"good\",\"value\":\"v\"}\n";
     let body = packed(&[&wrong.repeat(100), good].concat(), MANY / 100);
-    let mut connection = begin(&app, "/import/ns", &body, 0);
+    let mut connection = begin(app.connect(), "/import/ns", &body, 0);
     let answer = connection.answer();
     let problem = refused(&answer, "too many wrong lines: 10000");
     let errors = problem["errors"].as_array().expect("a list");
