@@ -308,6 +308,41 @@ fn a_truncated_or_missing_file_is_reported() {
 }
 
 #[test]
+fn a_file_that_is_not_compressed_as_its_suffix_says_is_reported() {
+    let fixture = Fixture::new();
+    let mut cases = Vec::new();
+    for (name, start) in [
+        ("mark.gz", "\u{feff}{\"akvs\":1}\n"),
+        ("array.gz", "[]"),
+        ("array.zst", "[]\n"),
+        ("text.gz", "caf\u{e9} \u{e9}\u{e9}"),
+    ] {
+        let file = fixture.path(name);
+        fs::write(&file, start).unwrap();
+        cases.push((file, "is not compressed: expected --compress none"));
+    }
+    for name in ["empty.gz", "empty.zst"] {
+        let file = fixture.path(name);
+        fs::write(&file, "").unwrap();
+        cases.push((file, "is not compressed but empty: expected an export"));
+    }
+    // Only the server can reject a file that is neither text nor compressed with gzip or zstd.
+    for (name, start) in [
+        ("bzip2.gz", &b"BZh91AY&SY"[..]),
+        ("damaged.gz", b"\x1f\x00\x00"),
+    ] {
+        let file = fixture.path(name);
+        fs::write(&file, start).unwrap();
+        cases.push((file, "ended early, is damaged"));
+    }
+    for (file, expected) in &cases {
+        fixture
+            .verb(["import", shown(file), "--into", "x"])
+            .assert_refused(1, &[expected]);
+    }
+}
+
+#[test]
 fn a_wrong_compression_is_reported_with_the_flag() {
     let fixture = Fixture::new();
     let (plain, backup) = (fixture.path("plain.gz"), fixture.path("backup"));

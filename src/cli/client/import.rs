@@ -23,6 +23,7 @@ const PART_BYTES: usize = 128 << 10;
 const BACKUP: &[u8] = b"akvs-bak";
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const BZIP2: &[u8] = b"BZh";
 
 /// The treatment of existing keys.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -153,18 +154,33 @@ fn check_format(file: &str, start: &[u8], encoding: Encoding) -> Result<(), CliE
             format!("{file} is a backup: expected an export; use `akvs restore` for backups");
         return Err(CliError::failed(text));
     }
+    if start.is_empty() && encoding != Encoding::Identity {
+        let text = format!("{file} is not compressed but empty: expected an export");
+        return Err(CliError::failed(text));
+    }
     let kinds = [
-        (Encoding::Gzip, GZIP, "compressed with gzip", "gzip"),
-        (Encoding::Zstd, ZSTD, "compressed with zstd", "zstd"),
-        (Encoding::Identity, b"{", "not compressed", "none"),
+        (Encoding::Gzip, begins(GZIP), "compressed with gzip", "gzip"),
+        (Encoding::Zstd, begins(ZSTD), "compressed with zstd", "zstd"),
+        (Encoding::Identity, is_text(start), "not compressed", "none"),
     ];
-    match kinds.into_iter().find(|(_, mark, _, _)| begins(mark)) {
+    match kinds.into_iter().find(|(_, is_found, _, _)| *is_found) {
         Some((found, _, text, flag)) if found != encoding => {
             let text = format!("{file} is {text}: expected --compress {flag}");
             Err(CliError::failed(text))
         }
         _ => Ok(()),
     }
+}
+
+/// Returns whether these first bytes of a file are text, with or without a byte order mark.
+fn is_text(start: &[u8]) -> bool {
+    let is_utf8 = match std::str::from_utf8(start) {
+        Ok(_) => true,
+        // The bytes may end within a character.
+        Err(error) => error.error_len().is_none(),
+    };
+    let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
+    is_utf8 && !start.starts_with(BZIP2) && !start.iter().any(is_control)
 }
 
 /// Prints the lines that were not imported, each with its error.
