@@ -151,9 +151,16 @@ fn check_closed(
     Ok(())
 }
 
-/// Builds the server; returns its path.
+/// Builds the server, together with the tests; returns its path. Alone it would have other features of the crates that it
+/// depends on, and they would be compiled twice.
 fn build() -> Result<PathBuf> {
-    run(&mut cargo(&["build", "--locked", "--package", "akvs"]))?;
+    run(&mut cargo(&[
+        "test",
+        "--no-run",
+        "--locked",
+        "--workspace",
+        "--all-features",
+    ]))?;
     let metadata = MetadataCommand::new()
         .current_dir(root())
         .no_deps()
