@@ -1,16 +1,17 @@
 //! A server as a process, and a plain HTTP/1.1 client over a socket.
 //!
-//! Each server has a free port, and is killed by its process id when its value is dropped.
+//! Each server has a free port, and is killed when its value is dropped.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 /// Longer than anything takes on a busy machine: only a failing test waits this long.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
@@ -98,6 +99,8 @@ impl Ran {
 /// A starting or running server.
 pub(crate) struct Server {
     pid: Pid,
+    /// For signals: after its end, the id may belong to another process.
+    process: OwnedFd,
     lines: Receiver<String>,
     seen: Vec<String>,
     ended: Receiver<ExitStatus>,
@@ -131,11 +134,13 @@ impl Server {
             .spawn()
             .unwrap();
         let pid = Pid::from_child(&child);
+        let process = pidfd_open(pid, PidfdFlags::empty()).unwrap();
         let lines = lines_of(&mut child);
         let (sender, ended) = channel();
         std::thread::spawn(move || sender.send(child.wait().unwrap()));
         Server {
             pid,
+            process,
             lines,
             seen: Vec::new(),
             ended,
@@ -173,7 +178,7 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(self.pid, signal).unwrap();
+        pidfd_send_signal(&self.process, signal).unwrap();
     }
 
     /// Waits for its exit.
@@ -212,9 +217,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // After it was waited for, its id may belong to another process.
         if !self.over && self.ended.try_recv().is_err() {
-            _ = kill_process(self.pid, Signal::KILL);
+            _ = pidfd_send_signal(&self.process, Signal::KILL);
             _ = self.ended.recv_timeout(TIMEOUT);
         }
     }
