@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::encoding;
-use crate::encoding::{CatalogueRow, HistoryId, NamespaceId};
+use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, Stored};
 use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
 use crate::{
     Database, Entry, Key, Namespace, NamespaceInfo, PeekedEntry, Result, Revision, Timestamp,
@@ -44,14 +44,36 @@ pub struct NamespaceSnapshot {
 }
 
 /// Entries in the order of their keys, or in reverse order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entries {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entries<E = Entry> {
     /// The entries.
-    pub entries: Vec<(Key, Entry)>,
+    pub entries: Vec<(Key, E)>,
     /// The first key of the next page or, in reverse order, the key before which it ends; none at the end.
     pub next: Option<Bytes>,
     /// The bytes that were read, including those of expired entries.
     pub read_bytes: usize,
+}
+
+impl<E> Default for Entries<E> {
+    fn default() -> Entries<E> {
+        Entries {
+            entries: Vec::new(),
+            next: None,
+            read_bytes: 0,
+        }
+    }
+}
+
+impl Entries<PeekedEntry> {
+    /// Returns entries whose values were all read.
+    fn into_whole(self) -> Entries {
+        let entries = self.entries.into_iter();
+        Entries {
+            entries: entries.map(|(key, peeked)| (key, peeked.entry)).collect(),
+            next: self.next,
+            read_bytes: self.read_bytes,
+        }
+    }
 }
 
 impl Database {
@@ -163,12 +185,7 @@ impl NamespaceSnapshot {
         let Some(stored) = stored.filter(|stored| stored.entry.is_live(now)) else {
             return Ok(None);
         };
-        let left_bytes = stored.left_bytes(max_bytes);
-        let entry = match left_bytes {
-            Some(_) => stored.entry,
-            None => encoding::read_entry(&*self.snapshot, id, key, stored)?,
-        };
-        Ok(Some(PeekedEntry { entry, left_bytes }))
+        self.peek(key, stored, max_bytes).map(Some)
     }
 
     /// Returns the entries from `start` and before `end` that were not expired at `now`. A page below the limit, even
@@ -180,12 +197,8 @@ impl NamespaceSnapshot {
         limit: PageLimit,
         now: Timestamp,
     ) -> Result<Entries> {
-        let Some(range) = self.range(start, end) else {
-            return Ok(Entries::default());
-        };
-        let rows = self.snapshot.page(Table::Data, &range, limit)?;
-        // The smallest greater key.
-        self.read_entries(rows, limit, now, |last| [last, &[0]].concat().into())
+        let found = self.peek_entries((start, end), false, usize::MAX, limit, now)?;
+        Ok(found.into_whole())
     }
 
     /// Returns the same entries in reverse order: the next page ends before the last key of this one.
@@ -196,35 +209,40 @@ impl NamespaceSnapshot {
         limit: PageLimit,
         now: Timestamp,
     ) -> Result<Entries> {
-        let Some(range) = self.range(start, end) else {
-            return Ok(Entries::default());
-        };
-        let rows = self.snapshot.page_back(Table::Data, &range, limit)?;
-        self.read_entries(rows, limit, now, Bytes::copy_from_slice)
+        let found = self.peek_entries((start, end), true, usize::MAX, limit, now)?;
+        Ok(found.into_whole())
     }
 
-    /// Returns the entries of these rows that were not expired at `now`, up to the limit; `next` computes the start of
-    /// the next page from the last key.
-    fn read_entries(
+    /// Returns the same entries, in reverse order if `reverse` is set. Separated values of more than `max_bytes` bytes
+    /// are not read.
+    pub fn peek_entries(
         &self,
-        rows: Vec<(Bytes, Bytes)>,
+        (start, end): (&[u8], Option<&[u8]>),
+        reverse: bool,
+        max_bytes: usize,
         limit: PageLimit,
         now: Timestamp,
-        next: impl FnOnce(&[u8]) -> Bytes,
-    ) -> Result<Entries> {
+    ) -> Result<Entries<PeekedEntry>> {
         let mut found = Entries::default();
+        let Some(range) = self.range(start, end) else {
+            return Ok(found);
+        };
+        let rows = match reverse {
+            true => self.snapshot.page_back(Table::Data, &range, limit)?,
+            false => self.snapshot.page(Table::Data, &range, limit)?,
+        };
         let mut last = None;
         for (row_key, row) in rows {
             found.read_bytes += row_key.len() + row.len();
             let stored = encoding::parse_stored(row)?;
             let key = row_key.slice(size_of::<NamespaceId>()..);
             if stored.entry.is_live(now) {
-                if stored.separated.is_some() {
-                    found.read_bytes += stored.value_bytes();
+                let is_separated = stored.separated.is_some();
+                let peeked = self.peek(&key, stored, max_bytes)?;
+                if is_separated {
+                    found.read_bytes += peeked.entry.value.len();
                 }
-                let id = self.id.unwrap_or_default();
-                let entry = encoding::read_entry(&*self.snapshot, id, &key, stored)?;
-                found.entries.push((Key::new(key.clone())?, entry));
+                found.entries.push((Key::new(key.clone())?, peeked));
             }
             last = Some(key);
             // The limit of the page did not count separated values.
@@ -232,8 +250,23 @@ impl NamespaceSnapshot {
                 break;
             }
         }
-        found.next = last.map(|last| next(&last));
+        found.next = last.map(|last| match reverse {
+            true => Bytes::copy_from_slice(&last),
+            // The smallest greater key.
+            false => [&last, &[0][..]].concat().into(),
+        });
         Ok(found)
+    }
+
+    /// Returns a stored entry; a separated value of more than `max_bytes` bytes is not read.
+    fn peek(&self, key: &[u8], stored: Stored, max_bytes: usize) -> Result<PeekedEntry> {
+        let left_bytes = stored.left_bytes(max_bytes);
+        let id = self.id.unwrap_or_default();
+        let entry = match left_bytes {
+            Some(_) => stored.entry,
+            None => encoding::read_entry(&*self.snapshot, id, key, stored)?,
+        };
+        Ok(PeekedEntry { entry, left_bytes })
     }
 
     /// Returns the range of the rows from one key and before another.

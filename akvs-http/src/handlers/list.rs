@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderValue, VARY};
 use akvs_api::{KeyList, Prefix, ValueForm, media_type};
 use akvs_core::engine::{KeyRange, PageLimit};
-use akvs_core::{Entry, Key, Namespace, NamespaceSnapshot, Result, Timestamp};
+use akvs_core::{Key, Namespace, NamespaceSnapshot, PeekedEntry, Result, Timestamp};
 use akvs_registry::Registry;
 use bytes::Bytes;
 use serde::Serialize;
@@ -181,13 +181,13 @@ impl Page {
                 },
                 bytes: PAGE_BYTES,
             };
-            let found = range.read(snapshot, limit, now)?;
-            for (key, entry) in found.entries {
+            let found = range.read(snapshot, params.values, limit, now)?;
+            for (key, peeked) in found.entries {
                 // The entry is in a group that is listed already.
                 if !range.contains(key.as_bytes()) {
                     continue;
                 }
-                if !self.push_entry(&key, &entry, range, params) {
+                if !self.push_entry(&key, &peeked, range, params) {
                     return Ok(false);
                 }
             }
@@ -207,10 +207,11 @@ impl Page {
     fn push_entry(
         &mut self,
         key: &Key,
-        entry: &Entry,
+        peeked: &PeekedEntry,
         range: &mut Range,
         params: &ListParams,
     ) -> bool {
+        let (entry, size) = (&peeked.entry, peeked.value_bytes() as u64);
         let group = group(key.as_bytes(), params);
         let form = params.values.then(|| ValueForm::new(&entry.value));
         let bytes = match group {
@@ -232,7 +233,7 @@ impl Page {
         if self.count > 0 {
             self.items.push(b",");
         }
-        self.items.item(key, entry, entry.value.len() as u64, form);
+        self.items.item(key, entry, size, form);
         self.count += 1;
         true
     }
@@ -267,19 +268,17 @@ impl Range {
         }
     }
 
-    /// Reads the next entries, in the direction of the list.
+    /// Reads the next entries, in the direction of the list; large values only where they are wanted.
     pub(super) fn read(
         &self,
         snapshot: &NamespaceSnapshot,
+        with_values: bool,
         limit: PageLimit,
         now: Timestamp,
-    ) -> Result<akvs_core::Entries> {
-        let end = self.end.as_deref();
-        if self.reverse {
-            snapshot.entries_back(&self.start, end, limit, now)
-        } else {
-            snapshot.entries(&self.start, end, limit, now)
-        }
+    ) -> Result<akvs_core::Entries<PeekedEntry>> {
+        let range = (&self.start[..], self.end.as_deref());
+        let max_bytes = if with_values { usize::MAX } else { 0 };
+        snapshot.peek_entries(range, self.reverse, max_bytes, limit, now)
     }
 
     /// Moves to the beginning of the next page, unless the range is beyond it already.

@@ -165,8 +165,8 @@ async fn delete_prefix(
                 // If the namespace was dropped meanwhile, no key is left.
                 registry_of_page.namespace_snapshot(&name_of_page)?
             };
-            let page =
-                snapshot.entries(&from, end.as_deref(), DELETE_PAGE, registry_of_page.now())?;
+            let (range, now) = ((&from[..], end.as_deref()), registry_of_page.now());
+            let page = snapshot.peek_entries(range, false, 0, DELETE_PAGE, now)?;
             let keys = page.entries.into_iter().map(|(key, _)| key);
             Ok((keys.collect::<Vec<Key>>(), page.next))
         };

@@ -84,14 +84,15 @@ struct Reader {
 impl Source for Reader {
     fn next_chunk(&mut self, held: &mut ResponseReservation) -> Result<Chunk> {
         self.authorization.check(|| self.registry.now())?;
-        let page = self.range.read(&self.snapshot, PAGE, self.registry.now())?;
+        let now = self.registry.now();
+        let page = self.range.read(&self.snapshot, self.values, PAGE, now)?;
         let needed = CHUNK_BYTES + page.read_bytes;
         if held.grow(needed).is_err() {
             return Ok(Chunk::Needs(needed));
         }
         let mut lines = Rendering::default();
-        for (key, entry) in &page.entries {
-            let size = entry.value.len() as u64;
+        for (key, peeked) in &page.entries {
+            let (entry, size) = (&peeked.entry, peeked.value_bytes() as u64);
             let form = self.values.then(|| ValueForm::new(&entry.value));
             lines.item(key, entry, size, form);
             lines.push(b"\n");

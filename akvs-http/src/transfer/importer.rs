@@ -322,11 +322,12 @@ impl Store {
             (snapshot, page) = self
                 .registry
                 .blocking(move || {
-                    let page = snapshot.entries(&start, None, DELETE_PAGE, now)?;
+                    let page = snapshot.peek_entries((&start, None), false, 0, DELETE_PAGE, now)?;
                     Ok((snapshot, page))
                 })
                 .await?;
-            let old = page.entries.into_iter().filter_map(|(key, entry)| {
+            let old = page.entries.into_iter().filter_map(|(key, peeked)| {
+                let entry = peeked.entry;
                 let is_seen = Condition::Revisions(vec![entry.revision]);
                 (entry.revision <= since).then(|| (key, Op::delete().on(is_seen)))
             });

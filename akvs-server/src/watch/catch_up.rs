@@ -10,7 +10,9 @@ use akvs_core::{Code, Error, Event, EventKind, Namespace, NamespaceSnapshot, Res
 use bytes::Bytes;
 
 use super::history::HistoryPage;
-use super::shared_event::{Filter, MAX_INLINE_VALUE_BYTES, SharedEvent, remove_long_value};
+use super::shared_event::{
+    Filter, MAX_INLINE_VALUE_BYTES, SharedEvent, remove_long_value, remove_value,
+};
 use super::watcher::{WatchEvent, WatchOptions};
 use crate::resources::Resources;
 
@@ -83,22 +85,24 @@ impl StateReader {
                 "the state was read too slowly: expected at most an hour",
             ));
         }
-        let end = self.end.as_deref();
+        let range = (&self.start[..], self.end.as_deref());
+        let max_bytes = if values { MAX_INLINE_VALUE_BYTES } else { 0 };
         let page = self
             .snapshot
-            .entries(&self.start, end, PAGE_LIMIT, clock.now())?;
+            .peek_entries(range, false, max_bytes, PAGE_LIMIT, clock.now())?;
         let mut events: Vec<WatchEvent> = Vec::with_capacity(page.entries.len() + 1);
-        for (key, entry) in page.entries {
+        for (key, peeked) in page.entries {
+            let (size, is_left) = (peeked.value_bytes() as u64, peeked.left_bytes.is_some());
+            let entry = peeked.entry;
             let mut event = Event {
                 revision: entry.revision,
                 is_last: true,
-                kind: EventKind::Set {
-                    key,
-                    size: entry.value.len() as u64,
-                    entry,
-                },
+                kind: EventKind::Set { key, size, entry },
             };
-            remove_long_value(&mut event, if values { MAX_INLINE_VALUE_BYTES } else { 0 });
+            if is_left {
+                remove_value(&mut event);
+            }
+            remove_long_value(&mut event, max_bytes);
             let change = SharedEvent::from_snapshot(event, &self.snapshot);
             events.push(WatchEvent::Entry(Arc::new(change)));
         }

@@ -91,12 +91,18 @@ impl SharedEvent {
 /// Removes a value of more than `max_bytes` bytes from a change, and releases all memory that the change shares with
 /// it.
 pub(super) fn remove_long_value(event: &mut Event, max_bytes: usize) {
+    if let EventKind::Set { entry, .. } = &event.kind
+        && entry.value.len() > max_bytes
+    {
+        remove_value(event);
+    }
+}
+
+/// Removes the value, and copies the other fields out of its memory.
+pub(super) fn remove_value(event: &mut Event) {
     let EventKind::Set { entry, .. } = &mut event.kind else {
         return;
     };
-    if entry.value.len() <= max_bytes {
-        return;
-    }
     let copy = |field: &Option<FieldValue>| {
         let bytes = Bytes::copy_from_slice(field.as_ref()?.as_bytes());
         FieldValue::new(bytes).ok()

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use crate::common::{key, server};
 use akvs_core::engine::{Engine, KeyRange, PageLimit, Snapshot, Table};
-use akvs_core::{Database, MemoryEngine, Options, Result, Revision};
+use akvs_core::{Database, EventKind, MemoryEngine, Options, Result, Revision};
 use akvs_server::{
     Committer, CommitterOptions, CompletionQueue, Filter, Server, SharedEvent, Start, SystemClock,
     Watch, WatchEvent, WatchOptions,
@@ -274,6 +274,31 @@ fn unwanted_values_are_not_loaded() {
 }
 
 #[test]
+fn a_state_without_values_reads_none() {
+    let (committer, reads) = counting();
+    let server = server(&committer, "ns");
+    for number in 0..20 {
+        set(&server, &format!("k{number}"), vec![b'x'; 20_000]);
+    }
+    let options = WatchOptions {
+        filter: Filter::All,
+        start: Start::State,
+        values: false,
+    };
+    let before = reads.data_rows.load(Ordering::SeqCst);
+    let mut watch = pollster::block_on(server.watch(options)).expect("a watch");
+    for _ in 0..20 {
+        let step = pollster::block_on(watch.next());
+        let change = change_of(step.expect("not the end").expect("no error"));
+        let EventKind::Set { size, entry, .. } = &change.event().kind else {
+            panic!("{change:?}")
+        };
+        assert_eq!((*size, entry.value.len()), (20_000, 0));
+    }
+    assert_eq!(reads.data_rows.load(Ordering::SeqCst), before);
+}
+
+#[test]
 fn large_values_are_loaded_one_at_a_time_on_demand() {
     let (committer, reads) = counting();
     let server = server(&committer, "ns");
@@ -300,7 +325,7 @@ fn large_values_are_loaded_one_at_a_time_on_demand() {
             sizes += event.bytes();
         }
         assert!(sizes > 20 << 20);
-        // The rows of each entry and its value; a state has read both before.
+        // The rows of each entry and its value.
         let read = reads.data_rows.load(Ordering::SeqCst) - before;
         assert!((40..=60).contains(&read), "{read} rows");
     }
