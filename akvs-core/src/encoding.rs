@@ -29,8 +29,6 @@ use std::ops::Range;
 
 use bytes::{Buf, BufMut, Bytes};
 
-#[cfg(feature = "disk")]
-pub(crate) use self::change::MAX_HISTORY_ROW_BYTES;
 pub(crate) use self::change::{
     HistoryBlock, change_count, changes_row, first_revision, history_key, history_prefix,
     history_range, parse_changes, parse_history_key,

@@ -310,6 +310,7 @@ fn no_namespace(id: NamespaceId) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::format::{self, BackupHeader};
+    use super::super::row::MAX_HISTORY_BYTES;
     use super::super::{BackupError, verify_backup};
     use super::*;
     use crate::Timestamp;
@@ -329,7 +330,7 @@ mod tests {
             (Table::Data, (1 << 30) + 1_025),
             (Table::Data, u32::MAX as usize),
             (Table::Catalogue, 1_025),
-            (Table::History, encoding::MAX_HISTORY_ROW_BYTES + 1),
+            (Table::History, MAX_HISTORY_BYTES + 1),
             (Table::Deadlines, 9),
             (Table::Meta, 5_000),
         ] {

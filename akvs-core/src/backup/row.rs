@@ -7,20 +7,23 @@ use bytes::Bytes;
 
 use crate::encoding;
 use crate::encoding::{
-    CatalogueRow, FIRST_NAME, Gaps, MAX_HISTORY_ROW_BYTES, META_FORMAT, META_GAPS, META_NAMESPACE,
-    META_PURGED, META_REVISION, MIN_SEPARATED_BYTES, NamespaceId, catalogue_value, changes_row,
-    counts_key, counts_range, counts_value, data_key, deadline_key, dropped_key, dropped_range,
-    dropped_value, history_key, parse_catalogue, parse_changes, parse_counts, parse_counts_key,
+    CatalogueRow, FIRST_NAME, Gaps, META_FORMAT, META_GAPS, META_NAMESPACE, META_PURGED,
+    META_REVISION, MIN_SEPARATED_BYTES, NamespaceId, catalogue_value, changes_row, counts_key,
+    counts_range, counts_value, data_key, deadline_key, dropped_key, dropped_range, dropped_value,
+    history_key, parse_catalogue, parse_changes, parse_counts, parse_counts_key,
     parse_deadline_key, parse_dropped, parse_dropped_key, parse_history_key, parse_id, parse_name,
     parse_number, parse_stored, parse_swept, parse_value_row, swept_key, swept_value, value_owner,
 };
 use crate::engine::Table;
-use crate::{Entry, Error, EventKind, Key, Revision, Settings, Timestamp};
+use crate::{Entry, Error, EventKind, Key, Revision, Settings, Timestamp, Txn};
 
 /// The longest value: the maximum of the setting `limits.max_value_bytes`.
 const MAX_VALUE_BYTES: usize = 1 << 30;
 /// More bytes than an entry has without its value.
 const MAX_HEAD_BYTES: usize = 1 << 10;
+/// More bytes than a row of a history has: a block, which ends at 64 KiB, and the changes of one transaction, each with
+/// the longest key and value that a history keeps.
+pub(super) const MAX_HISTORY_BYTES: usize = (64 << 10) + Txn::MAX_OPS * (4 << 10);
 /// A bound of ids, which are counted from 1.
 const MAX_ID: NamespaceId = 1 << 53;
 
@@ -31,7 +34,7 @@ pub(super) fn max_bytes(table: Table) -> usize {
     match table {
         Table::Catalogue => 1 << 10,
         Table::Data => MAX_HEAD_BYTES + MAX_VALUE_BYTES,
-        Table::History => MAX_HISTORY_ROW_BYTES,
+        Table::History => MAX_HISTORY_BYTES,
         Table::Meta => 4 << 10,
         Table::Deadlines => 8,
     }

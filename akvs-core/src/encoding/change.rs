@@ -17,8 +17,6 @@
 use bytes::{Buf, BufMut, Bytes};
 
 use super::{HistoryId, corrupted, head_bytes, parse_data, put_head};
-#[cfg(feature = "disk")]
-use crate::Txn;
 use crate::engine::{Batch, KeyRange, Table};
 use crate::{Event, EventKind, Key, Result, Revision};
 
@@ -26,10 +24,6 @@ use crate::{Event, EventKind, Key, Result, Revision};
 const MAX_HISTORY_VALUE_BYTES: usize = 1 << 10;
 /// The length of a block after which it gets no further revision.
 const BLOCK_BYTES: usize = 64 << 10;
-/// More bytes than any row has: a block, the changes of one transaction with the longest keys and values that a
-/// history keeps, and the lengths and revisions of each.
-#[cfg(feature = "disk")]
-pub(crate) const MAX_HISTORY_ROW_BYTES: usize = BLOCK_BYTES + Txn::MAX_OPS * (4 << 10);
 
 const SET: u8 = 4;
 const DELETE: u8 = 5;
