@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use actix_web::rt::System;
 use akvs_http::ServerHandle;
 use clap::Args;
 use tokio::sync::Notify;
@@ -119,6 +120,9 @@ pub(crate) fn run(flags: &ServeArgs) -> Result<(), CliError> {
 /// Ends the process, and restores the terminal.
 pub(crate) fn exit(code: u8) -> ! {
     repl::restore();
+    // The exit drops the system of this thread. If a worker then dropped the last one, it would wake a task of this
+    // thread, which tokio cannot do where a thread ends, and abort the process.
+    std::mem::forget(System::try_current());
     std::process::exit(code.into())
 }
 
