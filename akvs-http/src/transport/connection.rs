@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `closed` | whether the client has closed its side |
 //! | `input` | which bytes are passed on to actix, and when |
-//! | `head`, `target`, `chunks` | the end of a request, and the errors of a malformed one |
+//! | `head`, `target`, `chunks`, `token` | the end of a request, and the errors of a malformed one |
 //! | `progress` | the requests in flight |
 //! | `refusal` | the answer to bytes that are not a request |
 //!
@@ -18,6 +18,7 @@ mod input;
 mod progress;
 mod refusal;
 mod target;
+mod token;
 
 use std::io;
 use std::pin::Pin;

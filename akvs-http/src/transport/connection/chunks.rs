@@ -3,6 +3,8 @@
 //! actix decodes the bytes; this module only finds their end and their errors, by the same rules, so that both find the
 //! same end.
 
+use super::token::is_token;
+
 /// The maximum bytes of a body that are not data: extensions, trailers, blanks and leading zeros of sizes together.
 const MAX_OVERHEAD_BYTES: u32 = 16 << 10;
 
@@ -135,11 +137,6 @@ impl State {
             (State::Data(_) | State::Done, _) => self,
         })
     }
-}
-
-/// Returns whether a byte may be part of a field's name (RFC 9110, section 5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn digit(byte: u8) -> Option<u64> {

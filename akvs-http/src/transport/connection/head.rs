@@ -12,6 +12,7 @@ use memchr::memchr;
 use super::Refusal;
 use super::chunks::Chunks;
 use super::target;
+use super::token::is_token;
 
 /// The maximum number of fields of a request.
 pub(crate) const MAX_FIELDS: usize = 96;
@@ -51,23 +52,6 @@ pub(super) enum Body {
     Length(u64),
     Chunks(Chunks),
 }
-
-/// The characters of a field name (RFC 9110, section 5.6.2).
-static IS_NAME: [bool; 256] = {
-    let mut table = [false; 256];
-    let others = b"!#$%&'*+-.^_`|~";
-    let mut at = 0;
-    while at < others.len() {
-        table[others[at] as usize] = true;
-        at += 1;
-    }
-    let mut byte = 0;
-    while byte < 128 {
-        table[byte] |= (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
-    }
-    table
-};
 
 /// Scans the head at the beginning of these bytes; its end is not among the first `searched` of them. An offer of another
 /// protocol is overwritten.
@@ -194,7 +178,7 @@ fn plain(bytes: &[u8]) -> Option<(usize, Option<Body>)> {
 /// Returns whether a line is a valid field without control characters in its value (RFC 9112, section 5). It may return
 /// `false` for a valid field with a tab, which the full parser accepts.
 fn is_field(line: &[u8]) -> bool {
-    let name = line.iter().position(|byte| !IS_NAME[usize::from(*byte)]);
+    let name = line.iter().position(|byte| !is_token(*byte));
     let Some((_, [b':', value @ ..])) = name.and_then(|end| line.split_at_checked(end)) else {
         return false;
     };
