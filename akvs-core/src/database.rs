@@ -17,7 +17,7 @@ use self::store_state::StoreState;
 use crate::encoding;
 use crate::encoding::{CatalogueRow, Gaps, NamespaceId, NamespaceMeta, Stored};
 use crate::engine::cache::EntryCache;
-use crate::engine::{Capabilities, Engine, KeyRange, PageLimit, Table};
+use crate::engine::{Capabilities, Engine, KeyRange, PageLimit, Table, successor};
 use crate::recovery;
 use crate::types::counters::Counters;
 use crate::{
@@ -183,8 +183,6 @@ impl Database {
         after: Option<&Namespace>,
         limit: usize,
     ) -> Result<Vec<NamespaceInfo>> {
-        // The smallest greater name.
-        let successor = |name: &[u8]| Bytes::from([name, &[0]].concat());
         let mut start = match after {
             Some(name) => successor(name.as_str().as_bytes()),
             None => Bytes::from_static(encoding::FIRST_NAME),

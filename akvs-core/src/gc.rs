@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::encoding;
 use super::encoding::{NamespaceId, Swept};
-use super::engine::{Durability, KeyRange, PageLimit, Table};
+use super::engine::{Durability, KeyRange, PageLimit, Table, successor};
 use crate::{CommitGroup, Database, Result, Revision};
 
 /// The number of namespaces that are looked up at once.
@@ -317,9 +317,4 @@ fn finish_namespace(
         group.remove_row(Table::Catalogue, encoding::swept_key(id));
     }
     Ok(())
-}
-
-/// The smallest greater key.
-fn successor(key: &[u8]) -> Bytes {
-    [key, &[0]].concat().into()
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::encoding;
 use super::encoding::{CatalogueRow, Gaps, HistoryId, NamespaceId, NamespaceMeta, Swept};
-use super::engine::{Batch, Durability, Engine, KeyRange, PageLimit, Table};
+use super::engine::{Batch, Durability, Engine, KeyRange, PageLimit, Table, successor};
 use crate::types::counters::Counters;
 use crate::{Code, Counts, Entry, Error, Result, Revision, Timestamp};
 
@@ -311,7 +311,7 @@ fn each_row(
         let Some((last, _)) = page.last() else {
             return Ok(());
         };
-        range.start = [last, &[0][..]].concat().into();
+        range.start = successor(last);
         for (key, value) in page {
             visit(&key, value)?;
         }

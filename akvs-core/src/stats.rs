@@ -12,7 +12,7 @@ use crate::database::Database;
 use crate::encoding;
 use crate::encoding::NamespaceId;
 use crate::engine::cache::{CacheStats, EntryCache};
-use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
+use crate::engine::{KeyRange, PageLimit, Snapshot, Table, successor};
 use crate::{Counts, Namespace, Result};
 
 const PAGE_ROWS: usize = 1_000;
@@ -119,7 +119,7 @@ fn each_row(
         let Some((last, _)) = page.last() else {
             return Ok(());
         };
-        range.start = [last, &[0][..]].concat().into();
+        range.start = successor(last);
         for (key, value) in page {
             if !read(&key, value)? {
                 return Ok(());

@@ -10,7 +10,7 @@ use zstd::bulk::Compressor;
 
 use super::format::{self, BackupHeader, Trailer};
 use crate::encoding;
-use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
+use crate::engine::{KeyRange, PageLimit, Snapshot, Table, successor};
 use crate::{Code, Database, Error, Progress, Result, Revision, Timestamp};
 
 /// The minimum bytes of a chunk, except the last. A chunk has at most one block more.
@@ -232,7 +232,7 @@ impl Rows {
             };
             let page = snapshot.page(self.table, range, PAGE)?;
             match page.last() {
-                Some((last, _)) => range.start = [last, &[0][..]].concat().into(),
+                Some((last, _)) => range.start = successor(last),
                 None => self.next = None,
             }
             self.page = page.into_iter();

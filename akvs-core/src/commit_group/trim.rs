@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::CommitGroup;
 use super::pending::Pending;
 use crate::encoding;
-use crate::engine::{Batch, KeyRange, PageLimit, Table};
+use crate::engine::{Batch, KeyRange, PageLimit, Table, successor};
 
 /// The changes after which a group trims no further row of a namespace, or twice as many as it adds. They are few,
 /// because the callers of the commit wait for them.
@@ -102,9 +102,4 @@ fn trim_row(
     batch.remove(Table::History, key);
     batch.put(Table::History, rest_key, rest);
     Some(trimmed)
-}
-
-/// Returns the smallest greater key.
-fn successor(key: &[u8]) -> Bytes {
-    [key, &[0]].concat().into()
 }

@@ -171,6 +171,11 @@ impl KeyRange {
     }
 }
 
+/// Returns the smallest key that is greater than this one.
+pub(crate) fn successor(key: &[u8]) -> Bytes {
+    [key, &[0]].concat().into()
+}
+
 /// The maximum size of a page. A page has at least one row if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageLimit {

@@ -4,7 +4,7 @@
 
 use super::namespace::NamespaceSnapshot;
 use crate::encoding;
-use crate::engine::{KeyRange, PageLimit, Table};
+use crate::engine::{KeyRange, PageLimit, Table, successor};
 use crate::{Code, Error, Event, EventKind, Result, Revision};
 
 /// Changes in the order of their revisions.
@@ -72,7 +72,7 @@ impl NamespaceSnapshot {
             let is_end = rows.len() < page_limit.rows && read_bytes < page_limit.bytes;
             bytes += read_bytes;
             if let Some((last, _)) = rows.last() {
-                range.start = [last, &[0][..]].concat().into();
+                range.start = successor(last);
             }
             for (key, row) in rows {
                 for event in encoding::parse_changes(&key, &row)? {

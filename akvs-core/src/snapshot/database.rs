@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::encoding;
-use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
+use crate::engine::{KeyRange, PageLimit, Snapshot, Table, successor};
 use crate::{Database, Namespace, NamespaceSnapshot, Result, Revision};
 
 /// The number of rows of the catalogue that are read at once.
@@ -111,9 +111,4 @@ impl DatabaseSnapshot {
         self.snapshot
             .page(Table::Catalogue, &range, PageLimit::rows(rows))
     }
-}
-
-/// Returns the smallest greater name.
-fn successor(name: &[u8]) -> Bytes {
-    [name, &[0]].concat().into()
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::encoding;
 use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, Stored};
-use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
+use crate::engine::{KeyRange, PageLimit, Snapshot, Table, successor};
 use crate::{
     Database, Entry, Key, Namespace, NamespaceInfo, PeekedEntry, Result, Revision, Timestamp,
 };
@@ -252,8 +252,7 @@ impl NamespaceSnapshot {
         }
         found.next = last.map(|last| match reverse {
             true => Bytes::copy_from_slice(&last),
-            // The smallest greater key.
-            false => [&last, &[0][..]].concat().into(),
+            false => successor(&last),
         });
         Ok(found)
     }

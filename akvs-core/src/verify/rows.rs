@@ -16,7 +16,7 @@ use self::expected::{ExpectedState, Owner};
 use self::values::Values;
 use crate::encoding;
 use crate::encoding::NamespaceId;
-use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
+use crate::engine::{KeyRange, PageLimit, Snapshot, Table, successor};
 use crate::{Counts, Database, Finding, Key, Progress, Report, Result, Revision, Verified};
 
 const PAGE: PageLimit = PageLimit {
@@ -147,7 +147,7 @@ fn each_row(
         let Some((last, _)) = page.last() else {
             return true;
         };
-        range.start = [last, &[0][..]].concat().into();
+        range.start = successor(last);
         for (key, value) in page {
             report.read_row();
             visit(&key, value, report);

@@ -82,7 +82,7 @@ fn a_group_holds_no_value_that_it_only_read() {
     let store = store_named(&database, "ns");
     let keys: Vec<_> = (0..40).map(|number| key(number.to_string())).collect();
     for key in &keys {
-        // A number, for all its zeros.
+        // A number with many leading zeros.
         store.set(key, vec![b'0'; LARGE], at(1)).expect("a set");
     }
     let add = |by| Op::from(Action::Add { by, ttl: Ttl::Keep });
@@ -96,7 +96,10 @@ fn a_group_holds_no_value_that_it_only_read() {
         assert_eq!(refused.expect_err("it is too long").code(), Code::TooLarge);
     }
     let refused = group.apply(&store, &key("text"), add(1), at(1));
-    assert_eq!(refused.expect_err("it is no number").code(), Code::Conflict);
+    assert_eq!(
+        refused.expect_err("the value is not a number").code(),
+        Code::Conflict
+    );
     for key in &keys {
         group.apply(&store, key, add(1), at(1)).expect("a sum");
     }
@@ -108,7 +111,7 @@ fn a_group_holds_no_value_that_it_only_read() {
     let txn = Txn::new(Vec::new(), ops).expect("a transaction");
     let refused = database.group().transact(&store, txn, at(1));
     assert_eq!(
-        refused.expect_err("one is no number").code(),
+        refused.expect_err("one value is not a number").code(),
         Code::Conflict
     );
     assert!(held.take_most() <= 2);
