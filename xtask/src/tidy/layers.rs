@@ -73,6 +73,12 @@ const LAYERS: &[Layer] = &[
         ],
         tests_may_name: &[],
     },
+    // It sees AKVS only from outside.
+    Layer {
+        name: "akvs-bench",
+        may_name: &[],
+        tests_may_name: &[],
+    },
     Layer {
         name: "xtask",
         may_name: &[],
@@ -83,7 +89,10 @@ const LAYERS: &[Layer] = &[
 /// External crates by the beginning of their names, and the only crates that may depend on them outside tests.
 const FOREIGN: &[(&str, &[&str])] = &[
     ("fjall", &["akvs-core"]),
-    ("actix", &["akvs-http", "akvs-testing", "akvs"]),
+    (
+        "actix",
+        &["akvs-http", "akvs-testing", "akvs-bench", "akvs"],
+    ),
     ("reqwest", &["akvs-client"]),
 ];
 

@@ -84,7 +84,9 @@ fn is_shipped(path: &str) -> bool {
     in_src
         && path.ends_with(".rs")
         && !path.ends_with("/tests.rs")
-        && !path.starts_with("akvs-testing/")
+        && !["akvs-testing/", "akvs-bench/"]
+            .iter()
+            .any(|unshipped| path.starts_with(unshipped))
         && !DESCRIPTIONS.iter().any(|prefix| path.starts_with(prefix))
 }
 
