@@ -1,157 +1,113 @@
-//! `cargo xtask bench`: a release build under load, compared with redis-server or with a second configuration; or
-//! another program that was built before.
+//! `cargo xtask bench`: builds AKVS and `akvs-bench`, which measures it next to other servers.
 //!
-//! It owns what all parts share: the build, the description of the machine, the list of parts. It has no thresholds.
-//! Servers and load generators share the machine's cores, so pairs are measured in alternation, several times, and the
-//! medians are printed; the server's CPU time per request is the steadiest figure. A run with a failed request gives no
-//! figures.
-
-mod figures;
-mod process;
-mod reads;
-mod redis;
-pub(crate) mod server;
-mod sizing;
-mod watch;
-mod writes;
-mod wrk;
+//! It owns the builds and the packages of the other servers. What is measured, and how, is in `akvs-bench`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::thread;
+use std::path::PathBuf;
 
 use cargo_metadata::MetadataCommand;
 use clap::Args as ClapArgs;
-use clap::builder::PossibleValuesParser;
 
-use crate::shell::{self, Result, Tool, cargo, program, read, root, run};
+use crate::shell::{self, Result, Tool, cargo, program, root, run};
 
-const WRK: Tool = Tool {
-    name: "wrk",
-    without: "the benchmark cannot run",
-};
-const REDIS: Tool = Tool {
-    name: "redis-server",
-    without: "writes cannot be compared",
-};
-/// The number of keys, and the size of their values in bytes.
-const KEYS: usize = 10_000;
-const VALUE_BYTES: usize = 100;
-
-/// A part of the benchmark.
-struct Part {
-    name: &'static str,
-    tools: &'static [&'static Tool],
-    measure: fn(binary: &Path, folder: &Path) -> Result,
-}
-
-const PARTS: &[Part] = &[
-    Part {
-        name: "writes",
-        tools: &[&WRK, &REDIS],
-        measure: writes::writes,
-    },
-    Part {
-        name: "reads",
-        tools: &[&WRK],
-        measure: reads::reads,
-    },
-    Part {
-        name: "watch",
-        tools: &[],
-        measure: watch::watch,
-    },
-    Part {
-        name: "sizing",
-        tools: &[],
-        measure: sizing::sizing,
-    },
+/// The other servers: program and Debian package.
+const PEERS: &[(&str, &str)] = &[
+    ("nginx", "nginx-light"),
+    ("redis-server", "redis-server"),
+    ("webdis", "webdis"),
+    ("etcd", "etcd-server"),
 ];
+/// The command where none is named.
+const DEFAULT: &str = "run";
 
 /// Arguments of `cargo xtask bench`.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Parts to measure; all by default
-    #[arg(value_parser = PossibleValuesParser::new(PARTS.iter().map(|part| part.name)))]
-    parts: Vec<String>,
     /// Measure this program instead of a new build
     #[arg(long, value_name = "PROGRAM")]
     with: Option<PathBuf>,
+    /// The command of akvs-bench and its arguments; `run` by default, `help` lists all
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
 }
 
-/// Builds, starts, loads, measures, prints.
+/// Builds and measures.
 pub(crate) fn bench(args: &Args) -> Result {
-    let parts = select(&args.parts);
-    for tool in parts.iter().flat_map(|part| part.tools) {
-        if !shell::provide(tool) {
-            return Err(format!("{} is missing", tool.name).into());
+    let arguments = with_command(&args.arguments);
+    let command = arguments.first().ok_or("the command is missing")?;
+    if *command == DEFAULT {
+        for (name, package) in PEERS {
+            let without = "it is left out of the comparison";
+            shell::provide_from(package, &Tool { name, without });
         }
     }
-    let binary = match &args.with {
-        Some(program) => fs::canonicalize(program)?,
-        None => build()?,
-    };
-    for part in parts {
-        let folder = tempfile::tempdir()?;
-        println!("\n{}: {}", part.name, machine(folder.path())?);
-        (part.measure)(&binary, folder.path())?;
+    let mut bench = program(build("akvs-bench")?, &[]);
+    if ["run", "soak", "sizing"].contains(command) {
+        let measured = match &args.with {
+            Some(program) => fs::canonicalize(program)?,
+            None => build("akvs")?,
+        };
+        bench.arg("--program").arg(measured);
     }
-    println!("\nafterwards: load {}", load_average()?);
-    Ok(())
+    run(bench.args(arguments))
 }
 
-/// Builds the program for release; returns its path.
-fn build() -> Result<PathBuf> {
+/// Returns the arguments, which begin with a command.
+fn with_command(arguments: &[String]) -> Vec<&str> {
+    let named = arguments
+        .first()
+        .is_some_and(|first| !first.starts_with('-'));
+    let default = (!named).then_some(DEFAULT);
+    let arguments = arguments.iter().map(String::as_str);
+    default.into_iter().chain(arguments).collect()
+}
+
+/// Builds a program for release; returns its path.
+fn build(package: &str) -> Result<PathBuf> {
+    // One at a time: together, each would have the features that only the other needs.
     run(&mut cargo(&[
         "build",
         "--release",
         "--locked",
         "--package",
-        "akvs",
+        package,
     ]))?;
     let metadata = MetadataCommand::new()
         .current_dir(root())
         .no_deps()
         .exec()?;
-    Ok(metadata.target_directory.join("release/akvs").into())
-}
-
-/// Returns the parts of these names, in their own order; all if there are no names.
-fn select(names: &[String]) -> Vec<&'static Part> {
-    let named = |part: &&Part| names.is_empty() || names.iter().any(|name| part.name == *name);
-    PARTS.iter().filter(named).collect()
-}
-
-/// Describes the machine that the figures depend on.
-fn machine(folder: &Path) -> Result<String> {
-    let kind = read(program("stat", &["-f", "-c", "%T"]).arg(folder))?;
-    Ok(format!(
-        "{} cores, load {}, data on {}",
-        thread::available_parallelism()?,
-        load_average()?,
-        kind.trim()
-    ))
-}
-
-/// Returns the load average of the last minute.
-fn load_average() -> Result<String> {
-    let text = fs::read_to_string("/proc/loadavg")?;
-    Ok(text.split(' ').take(1).collect())
+    Ok(metadata
+        .target_directory
+        .join("release")
+        .join(package)
+        .into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(asked: &[&str]) -> Vec<&'static str> {
-        let asked: Vec<String> = asked.iter().map(|&name| name.to_owned()).collect();
-        select(&asked).iter().map(|part| part.name).collect()
+    fn parse(line: &str) -> Args {
+        shell::parse(line).unwrap()
     }
 
     #[test]
-    fn all_parts_are_measured_unless_some_are_named() {
-        assert_eq!(names(&[]), ["writes", "reads", "watch", "sizing"]);
-        assert_eq!(names(&["reads"]), ["reads"]);
-        assert_eq!(names(&["reads", "writes"]), ["writes", "reads"]);
+    fn a_comparison_runs_unless_another_command_is_named() {
+        for (line, expected) in [
+            ("", "run"),
+            ("--only get-64 --rounds 1", "run --only get-64 --rounds 1"),
+            ("run --only get-64", "run --only get-64"),
+            ("soak --seconds 60", "soak --seconds 60"),
+        ] {
+            let args = parse(line);
+            assert_eq!(with_command(&args.arguments).join(" "), expected);
+        }
+    }
+
+    #[test]
+    fn another_program_is_not_passed_on() {
+        let args = parse("--with target/old run --only get-64");
+        assert_eq!(args.with, Some("target/old".into()));
+        assert_eq!(args.arguments, ["run", "--only", "get-64"]);
     }
 }

@@ -43,7 +43,7 @@ enum Command {
     Openapi(openapi::Args),
     /// Feed paths, queries, header fields and content to the parsers (needs a C++ compiler)
     Fuzz(fuzz::Args),
-    /// Measure a release build (needs wrk and redis-server)
+    /// Measure a release build next to other servers: run, report, soak, counts, sizing
     Bench(bench::Args),
     /// Build a release below target/dist
     Dist(dist::Args),
@@ -119,7 +119,6 @@ mod tests {
             "fuzz 1 2",
             "openapi --examples 0",
             "openapi 5",
-            "bench rites",
             "bench --with",
             "dist --profile",
             "dist --once",

@@ -9,6 +9,7 @@
 mod clients;
 mod node;
 mod python;
+mod server;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -23,7 +24,7 @@ use clap::Args as ClapArgs;
 
 use self::node::Node;
 use self::python::Python;
-use crate::bench::server::Server;
+use self::server::Server;
 use crate::shell::{Result, cargo, program, read, root, run};
 
 /// The settings of the tool that makes requests.

@@ -108,12 +108,17 @@ pub(crate) fn on_path(name: &str) -> bool {
 
 /// Installs a tool if it is missing; returns whether it is there, and otherwise prints what is skipped.
 pub(crate) fn provide(tool: &Tool) -> bool {
-    if on_path(tool.name) || install(tool.name) {
+    provide_from(tool.name, tool)
+}
+
+/// Installs this package if a tool of another name is missing; otherwise as [`provide()`].
+pub(crate) fn provide_from(package: &str, tool: &Tool) -> bool {
+    if on_path(tool.name) || install(package) {
         return true;
     }
     eprintln!(
-        "could not install the Debian package `{}`: {}",
-        tool.name, tool.without
+        "could not install the Debian package `{package}`: {}",
+        tool.without
     );
     false
 }
