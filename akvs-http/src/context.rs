@@ -6,14 +6,15 @@
 
 use std::sync::Arc;
 
+use actix_http::Payload;
+use actix_web::HttpResponse;
 use actix_web::http::Method;
-use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
 use akvs_core::{Code, Error, Namespace, Result};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::auth::{Identity, Resource, Right, Scope, StreamAuthorization};
+use crate::request::message::Request;
 use crate::request::path::KeyPath;
 use crate::request::{body, json, path, query};
 use crate::response::problem;
@@ -22,7 +23,7 @@ use crate::state::State;
 
 /// A request with its route, its parsed path and its caller.
 pub(crate) struct Context<'a, P = ()> {
-    pub(crate) request: &'a HttpRequest,
+    pub(crate) request: &'a Request,
     pub(crate) payload: &'a mut Payload,
     pub(crate) state: &'a Arc<State>,
     /// The parameters of the path.
@@ -72,25 +73,25 @@ impl<'a> FromPath<'a> for KeyPath<'a> {
 /// Answers a request by the handler of its route.
 pub(crate) async fn serve(
     route: &'static Route,
-    request: HttpRequest,
-    mut payload: Payload,
-    state: Data<State>,
-    handler: impl AsyncFnOnce(&HttpRequest, &mut Payload, &Arc<State>) -> Result<HttpResponse>,
+    request: &Request,
+    payload: &mut Payload,
+    state: &Arc<State>,
+    handler: impl AsyncFnOnce(&Request, &mut Payload, &Arc<State>) -> Result<HttpResponse>,
 ) -> HttpResponse {
     let is_body_read = route.body.is_read();
     if !is_body_read {
-        body::discard(&request, &mut payload).await;
+        body::discard(request, payload).await;
     }
-    let answer = handler(&request, &mut payload, &state).await;
+    let answer = handler(request, payload, state).await;
     let response = answer.unwrap_or_else(|error| {
         if error.code() == Code::MethodNotAllowed {
-            problem::method_not_allowed(&request, route.allow)
+            problem::method_not_allowed(request, route.allow)
         } else {
-            problem::respond(&request, &error)
+            problem::respond(request, &error)
         }
     });
     if is_body_read {
-        body::discard(&request, &mut payload).await;
+        body::discard(request, payload).await;
     }
     response
 }
@@ -104,7 +105,7 @@ impl<'a, P: FromPath<'a>> Context<'a, P> {
     /// Identifies the caller, unless the route is open, and parses the path.
     pub(crate) fn new(
         route: &'static Route,
-        request: &'a HttpRequest,
+        request: &'a Request,
         payload: &'a mut Payload,
         state: &'a Arc<State>,
     ) -> Result<Context<'a, P>> {

@@ -44,6 +44,7 @@ pub(crate) mod response;
 mod route;
 mod router;
 mod server;
+mod service;
 mod state;
 mod transfer;
 pub(crate) mod transport;

@@ -10,8 +10,9 @@
 
 use std::sync::Arc;
 
+use actix_http::Payload;
 use actix_web::http::Method;
-use actix_web::web::{self, Data, Payload, ServiceConfig};
+use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use akvs_api::route as names;
 
@@ -22,6 +23,7 @@ use crate::handlers::{
     settings, txn, version, watch, whoami,
 };
 use crate::openapi::handler as openapi;
+use crate::request::message::Request;
 use crate::request::path;
 use crate::route::{self, Access, BodyLimit, Preconditions, Route, Routes};
 use crate::state::State;
@@ -65,9 +67,9 @@ macro_rules! routes {
             summary: $summary,
         },)+];
 
-        $(async fn $row(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
+        $(async fn $row(request: &Request, payload: &mut Payload, state: &Arc<State>) -> HttpResponse {
             let route = &ROWS[Row::$row as usize];
-            let handler = async |request: &HttpRequest, payload: &mut Payload, state: &Arc<State>| {
+            let handler = async |request: &Request, payload: &mut Payload, state: &Arc<State>| {
                 let context = Context::new(route, request, payload, state)?;
                 match *request.method() {
                     $($(Method::$method)|+ => $handler(context.with_right(right!($right))).await,)+
@@ -83,7 +85,11 @@ macro_rules! routes {
             if access.contains(&route.access) && !route.path.starts_with("/kv") {
                 // A pattern of several segments, so that the handler rejects a namespace with a slash.
                 let pattern = route.path.replace('}', ":.*}");
-                config.service(web::resource(pattern).to($row));
+                config.service(web::resource(pattern).to(
+                    |request: HttpRequest, payload: web::Payload, state: Data<State>| async move {
+                        $row(&request.into(), &mut payload.into_inner(), &state).await
+                    },
+                ));
             })+
         }
     };
@@ -202,8 +208,6 @@ pub(crate) static ROUTES: Routes = Routes {
 
 /// Registers all routes with actix; those of the owner only if the flag is set.
 pub(crate) fn configure(config: &mut ServiceConfig, is_owner: bool) {
-    // First, so that actix tries no other pattern for these paths.
-    config.service(web::scope("/kv").default_service(web::to(kv)));
     register(config, &[Access::Open, Access::Token]);
     if is_owner {
         register(config, &[Access::Owner]);
@@ -233,19 +237,32 @@ fn find(path: &str, is_owner: bool) -> &'static Route {
     ROWS.iter().find(is_found).unwrap_or(&OTHER)
 }
 
-async fn kv(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
+/// Answers a request for a key, which does not pass the application.
+pub(crate) async fn serve_key(
+    mut request: actix_http::Request,
+    state: Arc<State>,
+) -> (Request, HttpResponse) {
+    let mut payload = request.take_payload();
+    let request = Request::Direct(request);
+    let response = match find_kv(request.uri().path()) {
+        Some(Row::key64) => key64(&request, &mut payload, &state).await,
+        _ => key(&request, &mut payload, &state).await,
+    };
+    (request, response)
+}
+
+/// Answers a request for a path below `/kv` that has no key, or for an unknown path.
+async fn other(request: HttpRequest, payload: web::Payload, state: Data<State>) -> HttpResponse {
+    let (request, mut payload) = (Request::from(request), payload.into_inner());
     match find_kv(request.uri().path()) {
-        Some(Row::key) => key(request, payload, state).await,
-        Some(Row::key64) => key64(request, payload, state).await,
-        // Boxed, so that the future of a request for a key stays small.
-        Some(Row::namespace) => Box::pin(namespace(request, payload, state)).await,
-        Some(Row::namespaces) => namespaces(request, payload, state).await,
-        _ => other(request, payload, state).await,
+        Some(Row::namespace) => namespace(&request, &mut payload, &state).await,
+        Some(Row::namespaces) => namespaces(&request, &mut payload, &state).await,
+        _ => unknown(&request, &mut payload, &state).await,
     }
 }
 
-async fn other(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
-    let handler = async |request: &HttpRequest, _: &mut Payload, state: &Arc<State>| {
+async fn unknown(request: &Request, payload: &mut Payload, state: &Arc<State>) -> HttpResponse {
+    let handler = async |request: &Request, _: &mut Payload, state: &Arc<State>| {
         state.admit(request)?;
         Err(path::no_such_path("no such path"))
     };

@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 
 use actix_rt::spawn;
 use actix_server::{Server as ActixServer, ServerBuilder, ServerHandle as ActixServerHandle};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, apply, map_config};
+use actix_web::dev::AppConfig;
 use actix_web::{App, web};
 use akvs_registry::Registry;
 use akvs_server::CompletionQueue;
@@ -14,8 +16,8 @@ use futures_util::future::join_all;
 
 use crate::handlers::version;
 use crate::middleware::expectation;
-use crate::middleware::metrics::MetricsMiddleware;
 use crate::router::{self, ROUTES};
+use crate::service::RequestServices;
 use crate::state::State;
 use crate::transport::connection::Timeouts;
 use crate::transport::listener;
@@ -109,11 +111,14 @@ fn listen(
             spawn(data.health.join(data.registry.clone()));
         }
         let counters = data.metrics.worker();
-        let metrics = MetricsMiddleware::new(counters, Arc::clone(&data));
         let app = App::new()
             .app_data(data.clone())
             .configure(|config| router::configure(config, is_admin));
-        app.wrap(metrics)
+        let app = app
+            .into_factory()
+            .map_err(|error: actix_web::Error| error.error_response());
+        let app = map_config(app, |()| AppConfig::default());
+        apply(RequestServices::new(counters, Arc::clone(&data)), app)
     };
     listener::serve(builder, listener, app, shared)
 }

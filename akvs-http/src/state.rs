@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_web::HttpRequest;
 use akvs_core::Result;
 use akvs_registry::Registry;
 
@@ -13,6 +12,7 @@ use crate::build_info::BuildInfo;
 use crate::health::HealthCheck;
 use crate::metrics::Metrics;
 use crate::request::body::{BodyMemory, Limits};
+use crate::request::message::Request;
 use crate::response::memory::ResponseMemory;
 use crate::route::Routes;
 use crate::transport::connection::ConnectionState;
@@ -64,7 +64,7 @@ impl State {
     }
 
     /// Returns the identity of the caller, or the error `unauthorized`.
-    pub(crate) fn admit(&self, request: &HttpRequest) -> Result<Identity> {
+    pub(crate) fn admit(&self, request: &Request) -> Result<Identity> {
         let auth_request = AuthRequest {
             method: request.method(),
             headers: request.headers(),

@@ -4,7 +4,8 @@
 //! damaged, if too many lines are wrong, or if the client closes the connection; the problem document says how much that
 //! was. The request timeout limits the time between two parts of the body, not the time of the whole body.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_http::Payload;
+use actix_web::HttpResponse;
 use akvs_core::{Code, Error, Namespace, Result};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -13,6 +14,7 @@ use super::list;
 use crate::auth::{Resource, Right};
 use crate::context::Context;
 use crate::request::body::MemoryReservation;
+use crate::request::message::Request;
 use crate::request::query::Mode;
 use crate::request::{body, query};
 use crate::state::State;
@@ -64,7 +66,7 @@ pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<Htt
 
 /// An import in progress.
 struct Import<'a> {
-    request: &'a HttpRequest,
+    request: &'a Request,
     state: &'a State,
     /// None while a blocking thread has it.
     reader: Option<Reader>,
@@ -74,7 +76,7 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    async fn run(mut self, payload: &mut web::Payload) -> Result<HttpResponse> {
+    async fn run(mut self, payload: &mut Payload) -> Result<HttpResponse> {
         let mut done = self.receive(payload).await;
         if done.is_ok() {
             done = self.importer.finish().await;
@@ -89,7 +91,7 @@ impl Import<'_> {
     }
 
     /// Reads the whole body, and checks that it is complete.
-    async fn receive(&mut self, payload: &mut web::Payload) -> Result<()> {
+    async fn receive(&mut self, payload: &mut Payload) -> Result<()> {
         while let Some(chunk) = self.chunk(payload).await? {
             self.read(Some(chunk)).await?;
         }
@@ -97,7 +99,7 @@ impl Import<'_> {
     }
 
     /// Returns the next chunk of the body.
-    async fn chunk(&self, payload: &mut web::Payload) -> Result<Option<Bytes>> {
+    async fn chunk(&self, payload: &mut Payload) -> Result<Option<Bytes>> {
         let timeout = self.state.value_limits.timeout();
         let Ok(chunk) = tokio::time::timeout(timeout, payload.next()).await else {
             let text =

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
+use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{ETAG, HeaderValue, VARY};
-use actix_web::{HttpRequest, HttpResponse};
 use akvs_core::Result;
 
 use crate::context::Context;
+use crate::request::message::Request;
 use crate::request::{conditions, negotiate};
 use crate::response::problem;
 use crate::route::{Access, Route};
@@ -29,7 +30,7 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
 
 /// The page needs no token, because a browser does not send one with a navigation; it contains no data. The list needs a
 /// token.
-fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
+fn answer(request: &Request, state: &State) -> Result<HttpResponse> {
     if negotiate::prefers_html(request) {
         return page::answer(request);
     }

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse};
 use akvs_core::{
     Action, Code, Condition, Error, Key, Namespace, Op, Outcome, PeekedEntry, Representation,
     Result, Timestamp, Ttl, apply,
@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::request::body::Limits;
 use crate::request::conditions;
 use crate::request::conditions::{Part, Reading};
+use crate::request::message::Request;
 use crate::request::path::KeyPath;
 use crate::request::query;
 use crate::request::query::{WriteOp, WriteQuery};
@@ -61,7 +62,7 @@ async fn peek(state: &State, path: &KeyPath<'_>, max_bytes: usize) -> Result<Pee
 /// Answers a read of a large value: with the value, a part of it, or 304. The value is read only if it is needed, and
 /// after memory for it was reserved.
 async fn read_large(
-    request: &HttpRequest,
+    request: &Request,
     state: &State,
     path: &KeyPath<'_>,
     mut found: PeekedEntry,
@@ -94,7 +95,7 @@ async fn read_large(
     }
 }
 
-fn reading(request: &HttpRequest, state: &State, found: &PeekedEntry) -> Result<Reading> {
+fn reading(request: &Request, state: &State, found: &PeekedEntry) -> Result<Reading> {
     let now = || state.registry.now();
     conditions::for_read(request.method(), request.headers(), found, now)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
 use akvs_api::ValueForm;
 use akvs_api::media_type::NDJSON;
 use akvs_core::engine::PageLimit;
@@ -19,6 +19,7 @@ use futures_util::stream;
 
 use super::list::{self, Range};
 use crate::auth::StreamAuthorization;
+use crate::request::message::Request;
 use crate::request::query::ListParams;
 use crate::response::chunks::{CHUNK_BYTES, Chunk, SNAPSHOT_TIME, Source, Threads, chunks};
 use crate::response::memory::ResponseReservation;
@@ -33,7 +34,7 @@ const PAGE: PageLimit = PageLimit {
 
 /// Answers with all items of the range.
 pub(super) async fn answer(
-    request: &HttpRequest,
+    request: &Request,
     state: &State,
     authorization: StreamAuthorization,
     name: Namespace,

@@ -6,20 +6,19 @@
 use std::time::Duration;
 
 use actix_web::body::BodySize;
-use actix_web::dev::ServiceResponse;
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use log::Level;
 
+use crate::request::message::Request;
 use crate::request::request_id::request_id;
 
 const TARGET: &str = "akvs_http::access";
 
 /// Writes a line for an answered request, if the log filter has the target at the level debug.
-pub(crate) fn log<B>(response: &ServiceResponse<B>, size: BodySize, took: Duration) {
+pub(crate) fn log(request: &Request, status: StatusCode, size: BodySize, took: Duration) {
     if !log::log_enabled!(target: TARGET, Level::Debug) {
         return;
     }
-    let request = response.request();
     let bytes = match size {
         _ if request.method() == Method::HEAD => "0".into(),
         BodySize::None => "0".into(),
@@ -32,7 +31,7 @@ pub(crate) fn log<B>(response: &ServiceResponse<B>, size: BodySize, took: Durati
         "method={} path={} status={} bytes={bytes} micros={} id={}",
         request.method(),
         request.uri().path(),
-        response.status().as_u16(),
+        status.as_u16(),
         took.as_micros(),
         request_id(request),
     );

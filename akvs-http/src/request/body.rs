@@ -5,10 +5,12 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::message::Request;
+
+use actix_http::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::Version;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
-use actix_web::{HttpRequest, web};
 use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -216,8 +218,8 @@ impl Drop for MemoryReservation<'_> {
 
 /// Receives a whole body.
 pub(crate) async fn receive(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
+    request: &Request,
+    payload: &mut Payload,
     limits: &Limits,
     memory: &BodyMemory,
 ) -> Result<Bytes> {
@@ -241,8 +243,8 @@ pub(crate) async fn receive(
 
 /// Collects the chunks of a body; returns none if it exceeds the limit.
 async fn collect(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
+    request: &Request,
+    payload: &mut Payload,
     announced: usize,
     max_bytes: usize,
     reserved: &mut MemoryReservation<'_>,
@@ -325,7 +327,7 @@ impl<'a, 'b> BodyBuffer<'a, 'b> {
 
 /// Reads the rest of an unwanted body if it is short and arrives soon, so that the connection remains usable.
 pub(crate) async fn discard(
-    request: &HttpRequest,
+    request: &Request,
     payload: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
 ) {
     let headers = request.headers();
@@ -376,7 +378,7 @@ impl BodyFault {
 }
 
 /// Returns the error of a body that was not received completely.
-pub(crate) fn read_error(request: &HttpRequest, error: &PayloadError) -> Error {
+pub(crate) fn read_error(request: &Request, error: &PayloadError) -> Error {
     if let Some(fault) = request.conn_data::<BodyFault>().and_then(BodyFault::get) {
         let text = format!("malformed chunked body: {fault}");
         return Error::new(Code::InvalidRequest, text);

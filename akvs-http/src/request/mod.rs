@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod conditions;
 pub(crate) mod cursor;
 pub(crate) mod json;
+pub(crate) mod message;
 pub(crate) mod negotiate;
 pub(crate) mod path;
 pub(crate) mod query;

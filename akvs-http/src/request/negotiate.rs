@@ -1,12 +1,13 @@
 //! Content negotiation (RFC 9110, section 12.5.1): whether a client lists JSON by name, for the form of an error; whether
 //! it prefers HTML, for `GET /`; and whether it prefers NDJSON, for a list of keys.
 
-use actix_web::HttpRequest;
 use actix_web::http::header::{ACCEPT, Accept, Header, Quality};
 use akvs_api::media_type;
 
+use super::message::Request;
+
 /// Returns whether the client lists `application/problem+json` or `application/json`. `*/*` lists neither.
-pub(crate) fn lists_json(request: &HttpRequest) -> bool {
+pub(crate) fn lists_json(request: &Request) -> bool {
     // The common cases: no field, or that of curl.
     if request
         .headers()
@@ -28,7 +29,7 @@ pub(crate) fn lists_json(request: &HttpRequest) -> bool {
 }
 
 /// Returns whether the client lists `text/html` by name and does not prefer plain text. `*/*` lists nothing.
-pub(crate) fn prefers_html(request: &HttpRequest) -> bool {
+pub(crate) fn prefers_html(request: &Request) -> bool {
     let Ok(accept) = Accept::parse(request) else {
         return false;
     };
@@ -43,7 +44,7 @@ pub(crate) fn prefers_html(request: &HttpRequest) -> bool {
 }
 
 /// Returns whether the client lists NDJSON by name and does not prefer JSON. `*/*` lists nothing.
-pub(crate) fn prefers_ndjson(request: &HttpRequest) -> bool {
+pub(crate) fn prefers_ndjson(request: &Request) -> bool {
     if !request.headers().contains_key(ACCEPT) {
         return false;
     }
@@ -82,10 +83,13 @@ mod tests {
         ] {
             let request = TestRequest::default()
                 .insert_header(("accept", accept))
-                .to_http_request();
+                .to_http_request()
+                .into();
             assert_eq!(lists_json(&request), expected, "{accept}");
         }
-        assert!(!lists_json(&TestRequest::default().to_http_request()));
+        assert!(!lists_json(
+            &TestRequest::default().to_http_request().into()
+        ));
     }
 
     #[test]
@@ -113,9 +117,12 @@ mod tests {
         ] {
             let request = TestRequest::default()
                 .insert_header(("accept", accept))
-                .to_http_request();
+                .to_http_request()
+                .into();
             assert_eq!(prefers_html(&request), expected, "{accept}");
         }
-        assert!(!prefers_html(&TestRequest::default().to_http_request()));
+        assert!(!prefers_html(
+            &TestRequest::default().to_http_request().into()
+        ));
     }
 }

@@ -1,7 +1,9 @@
 //! The id of a request in the log: `X-Request-Id`, or a generated one.
 
+use actix_http::HttpMessage;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::{HttpMessage, HttpRequest};
+
+use super::message::Request;
 
 /// The field with the id that a client chose.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -13,7 +15,7 @@ const MAX_ID_BYTES: usize = 128;
 struct GeneratedId(String);
 
 /// Returns the id that the client chose, or an id that is generated once for the request.
-pub(crate) fn request_id(request: &HttpRequest) -> String {
+pub(crate) fn request_id(request: &Request) -> String {
     if let Some(id) = client_id(request.headers()).and_then(|id| id.to_str().ok()) {
         return id.to_owned();
     }
@@ -46,25 +48,25 @@ mod tests {
         let longest = "x".repeat(MAX_ID_BYTES);
         for good in ["1", "a-b_c:d/e", "\"{}~!", &longest] {
             let request = TestRequest::default().insert_header((REQUEST_ID, good));
-            assert_eq!(request_id(&request.to_http_request()), good);
+            assert_eq!(request_id(&request.to_http_request().into()), good);
         }
         for bad in ["", "a b", "a\tb", "é", &format!("{longest}x")] {
             let bad = HeaderValue::from_bytes(bad.as_bytes()).unwrap();
             let request = TestRequest::default().insert_header((REQUEST_ID, bad));
-            assert_eq!(request_id(&request.to_http_request()).len(), 16);
+            assert_eq!(request_id(&request.to_http_request().into()).len(), 16);
         }
         let twice = TestRequest::default()
             .append_header((REQUEST_ID, "a"))
             .append_header((REQUEST_ID, "b"));
-        assert_eq!(request_id(&twice.to_http_request()).len(), 16);
+        assert_eq!(request_id(&twice.to_http_request().into()).len(), 16);
     }
 
     #[test]
     fn a_request_keeps_its_generated_id() {
-        let request = TestRequest::default().to_http_request();
+        let request = TestRequest::default().to_http_request().into();
         let id = request_id(&request);
         assert_eq!(request_id(&request), id);
-        let other = TestRequest::default().to_http_request();
+        let other = TestRequest::default().to_http_request().into();
         assert_ne!(request_id(&other), id);
     }
 }

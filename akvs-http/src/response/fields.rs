@@ -1,14 +1,14 @@
 //! The standing header fields: those of every answer, whichever part of the server makes it.
 //!
-//! The metrics middleware adds them to the answers of handlers. Answers that do not pass it, to refused content and to
+//! The service of requests adds them to the answers of handlers. Answers that do not pass it, to refused content and to
 //! bytes that are not a request, add them here, too.
 
-use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{
     CACHE_CONTROL, CROSS_ORIGIN_RESOURCE_POLICY, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
 
+use crate::request::message::Request;
 use crate::request::request_id::{REQUEST_ID, client_id};
 
 /// The fields of an answer that is written as text.
@@ -56,9 +56,8 @@ impl StandingFields {
     }
 }
 
-/// Adds the standing fields to the answer of a handler.
-pub(crate) fn complete<B>(response: &mut ServiceResponse<B>) {
-    let request = response.request();
+/// Adds the standing fields to the answer to a request.
+pub(crate) fn complete(request: &Request, headers: &mut HeaderMap) {
     let fields = StandingFields::new(request.method(), request.uri().path(), request.headers());
-    fields.add_to(response.headers_mut());
+    fields.add_to(headers);
 }

@@ -10,7 +10,7 @@ use actix_web::http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
 };
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use akvs_api::header;
 use akvs_core::{
     Code, Entry, Error, FieldValue, Outcome, Representation, Result, Revision, Timestamp,
@@ -20,6 +20,7 @@ use bytes::Bytes;
 pub(crate) use akvs_api::media_type::OCTET_STREAM as DEFAULT_TYPE;
 
 use crate::request::conditions::Part;
+use crate::request::message::Request;
 use crate::response::problem;
 
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
@@ -37,7 +38,7 @@ const AKVS_WRITE_ONLY: HeaderName = HeaderName::from_static(header::WRITE_ONLY);
 const CURL_DEFAULT: &str = "application/x-www-form-urlencoded";
 
 /// Returns the types of a request's body.
-pub(crate) fn representation(request: &HttpRequest) -> Result<Representation> {
+pub(crate) fn representation(request: &Request) -> Result<Representation> {
     let field = |name: &HeaderName| -> Result<Option<FieldValue>> {
         let mut values = request.headers().get_all(name);
         let Some(value) = values.next() else {

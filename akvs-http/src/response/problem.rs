@@ -1,11 +1,11 @@
 //! Errors as HTTP: the table from code to status, and the problem documents (RFC 9457).
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{
     ALLOW, AUTHORIZATION, ETAG, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VARY,
     WWW_AUTHENTICATE,
 };
 use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpRequest, HttpResponse};
 use akvs_api::problem::{MISSING, RETRY_AFTER_S, REVISION, title};
 use akvs_api::{Problem, header};
 use akvs_core::{Code, Error};
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 pub(crate) use akvs_api::media_type::{PROBLEM_JSON, TEXT};
 
+use crate::request::message::Request;
 use crate::request::negotiate;
 use crate::request::request_id::request_id;
 
@@ -43,7 +44,7 @@ pub(crate) fn status(code: Code) -> StatusCode {
 }
 
 /// Returns the response to an error: a problem document, or the plain text of a 404 or 405.
-pub(crate) fn respond(request: &HttpRequest, error: &Error) -> HttpResponse {
+pub(crate) fn respond(request: &Request, error: &Error) -> HttpResponse {
     let status = status(error.code());
     if matches!(
         error.code(),
@@ -107,7 +108,7 @@ pub(crate) fn document_with_status(error: &Error, status: StatusCode) -> String 
 }
 
 /// Returns the response to a method that the path does not have: the list of methods to `OPTIONS`, else 405.
-pub(crate) fn method_not_allowed(request: &HttpRequest, allow: &'static str) -> HttpResponse {
+pub(crate) fn method_not_allowed(request: &Request, allow: &'static str) -> HttpResponse {
     if *request.method() == Method::OPTIONS {
         return HttpResponse::NoContent()
             .insert_header((ALLOW, allow))
@@ -148,7 +149,7 @@ mod tests {
         let error = Error::new(Code::TooLarge, "too large")
             .with("status", 200)
             .with("limit", 8);
-        let response = respond(&TestRequest::default().to_http_request(), &error);
+        let response = respond(&TestRequest::default().to_http_request().into(), &error);
         assert_eq!(response.status(), 413);
         let body = response.into_body().try_into_bytes().unwrap();
         let document: Value = serde_json::from_slice(&body).unwrap();
@@ -162,7 +163,7 @@ mod tests {
     #[test]
     fn the_plain_texts_have_no_newline() {
         let response = respond(
-            &TestRequest::default().to_http_request(),
+            &TestRequest::default().to_http_request().into(),
             &Error::not_found(),
         );
         assert_eq!(response.body().size(), BodySize::Sized(9));

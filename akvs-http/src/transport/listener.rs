@@ -15,12 +15,12 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use actix_http::error::DispatchError;
-use actix_http::{Protocol, Request};
+use actix_http::{Protocol, Request, Response};
 use actix_rt::net::{TcpStream, UnixStream};
 use actix_server::{GracefulShutdownSignal, ServerBuilder};
-use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service};
+use actix_service::{ServiceFactory, ServiceFactoryExt, fn_service};
+use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
-use actix_web::dev::{AppConfig, ServiceResponse};
 use akvs_core::{Code, Error};
 use futures_util::future::{Either, select};
 use rustix::net::RecvFlags;
@@ -68,20 +68,19 @@ pub(crate) struct Shared<'a> {
 }
 
 /// Serves an application on a listening socket.
-pub(crate) fn serve<A, F, S, B>(
+pub(crate) fn serve<A, S, B>(
     builder: ServerBuilder,
     listener: Listener,
     app: A,
     shared: &Shared<'_>,
 ) -> io::Result<ServerBuilder>
 where
-    A: Fn() -> F + Send + Clone + 'static,
-    F: IntoServiceFactory<S, Request>,
+    A: Fn() -> S + Send + Clone + 'static,
     S: ServiceFactory<
             Request,
-            Config = AppConfig,
-            Response = ServiceResponse<B>,
-            Error = actix_web::Error,
+            Config = (),
+            Response = Response<B>,
+            Error = HttpResponse,
             InitError = (),
         > + 'static,
     B: MessageBody + 'static,

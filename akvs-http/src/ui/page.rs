@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, REFERRER_POLICY};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use akvs_core::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -14,6 +14,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::request::conditions;
+use crate::request::message::Request;
 
 /// The media type of the page.
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
@@ -68,7 +69,7 @@ fn source(text: &str) -> String {
 }
 
 /// Returns the page, or 304 if the reader has it already.
-pub(crate) fn answer(request: &HttpRequest) -> Result<HttpResponse> {
+pub(crate) fn answer(request: &Request) -> Result<HttpResponse> {
     let is_known = conditions::for_document(request.headers(), &PAGE.tag)?;
     Ok(if is_known {
         with_headers(HttpResponse::NotModified()).finish()

@@ -1,6 +1,6 @@
 //! The requests of a connection: how many were passed on to actix, how many are answered, and whether the connection ends.
 //!
-//! The stream below actix and the middleware above it share this state, on one thread.
+//! The stream below actix and the service of requests above it share this state, on one thread.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use actix_http::{ConnectionType, HttpMessage, ResponseHead};
-use actix_web::HttpRequest;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::Version;
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use bytes::Bytes;
 use super::Refusal;
 use crate::metrics::ConnectionGuard;
 use crate::request::body::BodyFault;
+use crate::request::message::Request;
 use crate::response::memory::{SLICE_BYTES, Shared};
 
 /// The number of slices of an answer that are sent before the worker's other tasks get their turn.
@@ -28,7 +28,7 @@ pub(super) struct RequestTracker {
     passed: Cell<u64>,
     /// The number of requests that were answered to the last byte.
     answered: Cell<u64>,
-    /// The number of requests that have reached the middleware and are not answered.
+    /// The number of requests that have reached the service and are not answered.
     in_flight: Cell<usize>,
     /// Whether the answer to the last request has begun.
     is_begun: Cell<bool>,
@@ -86,7 +86,7 @@ impl RequestTracker {
         self.is_begun.get()
     }
 
-    /// Returns whether a request has reached the middleware and is not answered.
+    /// Returns whether a request has reached the service and is not answered.
     pub(super) fn is_in_flight(&self) -> bool {
         self.in_flight.get() > 0
     }
@@ -157,7 +157,7 @@ impl ConnectionState {
 
     /// Applies a function to the connection of a request; returns none without a connection, as in the test of a route.
     pub(crate) fn with<T>(
-        request: &HttpRequest,
+        request: &Request,
         read: impl FnOnce(&ConnectionState) -> T,
     ) -> Option<T> {
         if let Some(connection) = request.conn_data::<ConnectionState>() {

@@ -7,15 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
-use actix_http::{HttpService, KeepAlive, Protocol, Request};
+use actix_http::{HttpService, KeepAlive, Protocol, Request, Response};
 use actix_server::GracefulShutdownSignal;
-use actix_service::{
-    IntoServiceFactory, Service as _, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service,
-    map_config,
-};
+use actix_service::{Service as _, ServiceFactory, fn_factory, fn_service};
 use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
-use actix_web::dev::{AppConfig, ServiceResponse};
 use futures_util::future::Either;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -46,9 +42,9 @@ pub(super) struct Service {
 
 impl Service {
     /// Returns the service of accepted connections.
-    pub(super) fn http<T, F, S, B>(
+    pub(super) fn http<T, S, B>(
         self,
-        app: F,
+        app: S,
     ) -> impl ServiceFactory<
         AcceptedStream<T>,
         Config = (),
@@ -58,19 +54,16 @@ impl Service {
     >
     where
         T: AsyncRead + AsyncWrite + Closes + Unpin + 'static,
-        F: IntoServiceFactory<S, Request>,
         S: ServiceFactory<
                 Request,
-                Config = AppConfig,
-                Response = ServiceResponse<B>,
-                Error = actix_web::Error,
+                Config = (),
+                Response = Response<B>,
+                Error = HttpResponse,
                 InitError = (),
             > + 'static,
         B: MessageBody + 'static,
     {
-        let app = app.into_factory().map_err(|error| error.error_response());
-        let app = Rc::new(map_config(app, |()| AppConfig::default()));
-        let service = Rc::new(self);
+        let (app, service) = (Rc::new(app), Rc::new(self));
         fn_factory(move || {
             let (app, service) = (Rc::clone(&app), Rc::clone(&service));
             async move {
@@ -110,7 +103,7 @@ impl Service {
         T: AsyncRead + AsyncWrite + Closes + Unpin + 'static,
         S: actix_service::Service<
                 Request,
-                Response = ServiceResponse<B>,
+                Response = Response<B>,
                 Error = HttpResponse,
                 Future: 'static,
             > + 'static,
