@@ -12,7 +12,7 @@ mod pending;
 mod transact;
 mod trim;
 
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 
 use bytes::Bytes;
 use foldhash::{HashMap, HashSet};
@@ -136,6 +136,13 @@ impl<'a> CommitGroup<'a> {
         self.stage(at, counts, [(place, entry)]);
         outcome.revision = Some(self.append_history(at, [kind]));
         Ok(outcome)
+    }
+
+    /// Returns whether the namespace of a store was dropped, in an earlier commit or in this group. Operations on it fail.
+    pub fn is_dropped(&self, store: &Store) -> bool {
+        let address = Arc::as_ptr(store.state()) as usize;
+        let pending = self.index.get(&address);
+        store.is_dropped() || pending.is_some_and(|at| self.stores[*at].dropped.is_some())
     }
 
     /// Returns the bytes of values that were written into the group, including those that later operations replaced.

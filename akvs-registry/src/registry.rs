@@ -13,7 +13,7 @@ use akvs_core::{
     CacheStats, DatabaseSnapshot, Entry, Error, Key, Namespace, NamespaceInfo, NamespaceSnapshot,
     Op, Outcome, PeekedEntry, Result, Settings, SettingsPatch, StorageStats, Timestamp, Txn,
 };
-use akvs_server::{Committer, CommitterOptions, Server, Stats, Watch, WatchOptions};
+use akvs_server::{Committer, CommitterOptions, Server, Stats, SubmitError, Watch, WatchOptions};
 use foldhash::HashMap;
 
 use crate::slot::Slot;
@@ -70,20 +70,35 @@ impl Registry {
     }
 
     /// Applies an operation to a namespace, which is created by its first change.
-    pub async fn submit(&self, name: &Namespace, key: Key, op: Op) -> Result<Outcome> {
-        self.apply(name, |server| server.submit(key.clone(), op.clone()))
-            .await
+    pub async fn submit(&self, name: &Namespace, mut key: Key, mut op: Op) -> Result<Outcome> {
+        loop {
+            let server = self.open(name)?;
+            match server.try_submit(key, op).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(SubmitError::Failed(error)) => return Err(error),
+                Err(SubmitError::Dropped(request)) => (key, op) = request,
+            }
+            self.remove(&server);
+        }
     }
 
     /// Applies several operations under one revision, all or none; returns their outcomes in order.
-    pub async fn transact(&self, name: &Namespace, txn: Txn) -> Result<Vec<Outcome>> {
-        self.apply(name, |server| server.transact(txn.clone()))
-            .await
+    pub async fn transact(&self, name: &Namespace, mut txn: Txn) -> Result<Vec<Outcome>> {
+        loop {
+            let server = self.open(name)?;
+            match server.try_transact(txn).await {
+                Ok(outcomes) => return Ok(outcomes),
+                Err(SubmitError::Failed(error)) => return Err(error),
+                Err(SubmitError::Dropped(request)) => txn = request,
+            }
+            self.remove(&server);
+        }
     }
 
     /// Replaces the settings of a namespace, which is created if there is none; returns whether it existed.
     pub async fn configure(&self, name: &Namespace, settings: Settings) -> Result<bool> {
-        self.apply(name, |server| server.configure(settings)).await
+        let changed = self.change_settings(name, settings.into()).await?;
+        Ok(changed.0)
     }
 
     /// Changes some settings of a namespace, which is created if there is none; returns whether it existed, and all
@@ -93,8 +108,15 @@ impl Registry {
         name: &Namespace,
         patch: SettingsPatch,
     ) -> Result<(bool, Settings)> {
-        self.apply(name, |server| server.change_settings(patch))
-            .await
+        loop {
+            let server = self.open(name)?;
+            let result = server.change_settings(patch).await;
+            if result.is_ok() || !server.is_dropped() {
+                return result;
+            }
+            // The namespace was dropped before the request was evaluated: nothing was applied, so try again.
+            self.remove(&server);
+        }
     }
 
     /// Returns a snapshot of a namespace.
@@ -128,22 +150,6 @@ impl Registry {
         W: FnOnce() -> Result<T> + Send + 'static,
     {
         self.0.committer.waiting(work)
-    }
-
-    async fn apply<T, F: Future<Output = Result<T>>>(
-        &self,
-        name: &Namespace,
-        apply: impl Fn(&Server) -> F,
-    ) -> Result<T> {
-        loop {
-            let server = self.open(name)?;
-            let result = apply(&server).await;
-            if result.is_ok() || !server.is_dropped() {
-                return result;
-            }
-            // The namespace was dropped before the request was evaluated: nothing was applied, so try again.
-            self.remove(&server);
-        }
     }
 
     /// Returns the server of a namespace, which need not exist.

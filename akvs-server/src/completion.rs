@@ -19,6 +19,8 @@ use akvs_core::{Outcome, Result, Settings};
 use futures_util::task::AtomicWaker;
 use tokio::sync::oneshot;
 
+use crate::command::Command;
+
 /// The maximum number of tasks that are woken before other tasks run: ten thousand watchers must not delay the read of
 /// a key.
 const MAX_WAKES_PER_POLL: usize = 64;
@@ -38,6 +40,8 @@ pub(crate) enum Answer {
     Existed(bool),
     /// Whether the namespace existed, and its settings after the change.
     Configured(bool, Settings),
+    /// The command, which was not applied because the namespace was dropped.
+    Dropped(Box<Command>),
 }
 
 /// The channel to a caller, and the mailbox of its thread.

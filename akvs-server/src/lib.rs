@@ -23,6 +23,7 @@
 //! ```
 
 mod clock;
+mod command;
 mod committer;
 mod completion;
 mod maintenance;
@@ -39,7 +40,7 @@ pub use committer::Committer;
 pub use completion::CompletionQueue;
 pub use metrics::{Buckets, Histogram, NANOS, Stats};
 pub use options::{CommitDurability, CommitterOptions};
-pub use server::Server;
+pub use server::{Server, SubmitError};
 pub use watch::{
     Filter, RenderCell, Rendered, SharedEvent, Start, ValueLoader, Watch, WatchEvent, WatchOptions,
 };

@@ -11,8 +11,9 @@ use akvs_core::{
 };
 use bytes::Bytes;
 
+use crate::command::Command;
 use crate::completion::{Answer, Reply};
-use crate::writer::{Command, Request, Writer};
+use crate::writer::{Request, Writer};
 use crate::{Committer, Watch, WatchOptions};
 
 /// The server of a namespace; cheap to clone.
@@ -20,6 +21,30 @@ use crate::{Committer, Watch, WatchOptions};
 pub struct Server {
     writer: Arc<Writer>,
     committer: Committer,
+}
+
+/// The error of a request that was not applied, or whose outcome is unknown.
+#[derive(Debug)]
+pub enum SubmitError<T> {
+    /// The namespace was dropped before. The request was not applied, and can be sent to a new server of the namespace.
+    Dropped(T),
+    /// Any other error.
+    Failed(Error),
+}
+
+impl<T> SubmitError<T> {
+    fn into_error(self) -> Error {
+        match self {
+            SubmitError::Dropped(_) => was_dropped(),
+            SubmitError::Failed(error) => error,
+        }
+    }
+}
+
+impl<T> From<Error> for SubmitError<T> {
+    fn from(error: Error) -> SubmitError<T> {
+        SubmitError::Failed(error)
+    }
 }
 
 impl Server {
@@ -63,27 +88,44 @@ impl Server {
     /// Applies an operation. It is queued when this is called, and answered when it is committed. The outcome's entry
     /// has a value only if that is as short as a number, and has no representation.
     pub fn submit(&self, key: Key, op: Op) -> impl Future<Output = Result<Outcome>> + use<> {
+        let outcome = self.try_submit(key, op);
+        async move { outcome.await.map_err(SubmitError::into_error) }
+    }
+
+    /// Applies an operation as [`submit`](Self::submit) does. Returns the operation if the namespace was dropped before.
+    pub fn try_submit(
+        &self,
+        key: Key,
+        op: Op,
+    ) -> impl Future<Output = std::result::Result<Outcome, SubmitError<(Key, Op)>>> + use<> {
         let answer = self.send(Command::Apply(key, op));
         async move {
-            match answer.await? {
-                Answer::One(outcome) => Ok(outcome),
-                other @ (Answer::Many(_) | Answer::Existed(_) | Answer::Configured(..)) => {
-                    Err(unexpected_answer(&other))
-                }
+            let answer = answer.await?;
+            if let Answer::One(outcome) = answer {
+                return Ok(outcome);
             }
+            Err(not_applied(answer, Command::into_op))
         }
     }
 
     /// Applies several operations under one revision, all or none; returns their outcomes in order.
     pub fn transact(&self, txn: Txn) -> impl Future<Output = Result<Vec<Outcome>>> + use<> {
+        let outcomes = self.try_transact(txn);
+        async move { outcomes.await.map_err(SubmitError::into_error) }
+    }
+
+    /// Applies operations as [`transact`](Self::transact) does. Returns them if the namespace was dropped before.
+    pub fn try_transact(
+        &self,
+        txn: Txn,
+    ) -> impl Future<Output = std::result::Result<Vec<Outcome>, SubmitError<Txn>>> + use<> {
         let answer = self.send(Command::Transact(txn));
         async move {
-            match answer.await? {
-                Answer::Many(outcomes) => Ok(outcomes),
-                other @ (Answer::One(_) | Answer::Existed(_) | Answer::Configured(..)) => {
-                    Err(unexpected_answer(&other))
-                }
+            let answer = answer.await?;
+            if let Answer::Many(outcomes) = answer {
+                return Ok(outcomes);
             }
+            Err(not_applied(answer, Command::into_txn))
         }
     }
 
@@ -101,12 +143,11 @@ impl Server {
     ) -> impl Future<Output = Result<(bool, Settings)>> + use<> {
         let answer = self.send(Command::Configure(patch));
         async move {
-            match answer.await? {
-                Answer::Configured(existed, settings) => Ok((existed, settings)),
-                other @ (Answer::One(_) | Answer::Many(_) | Answer::Existed(_)) => {
-                    Err(unexpected_answer(&other))
-                }
+            let answer = answer.await?;
+            if let Answer::Configured(existed, settings) = answer {
+                return Ok((existed, settings));
             }
+            Err(not_applied(answer, Some).into_error())
         }
     }
 
@@ -197,10 +238,26 @@ impl Server {
 }
 
 fn existed(answer: &Answer) -> Result<bool> {
-    match answer {
-        Answer::Existed(existed) => Ok(*existed),
-        Answer::One(_) | Answer::Many(_) | Answer::Configured(..) => Err(unexpected_answer(answer)),
+    if let Answer::Existed(existed) = answer {
+        return Ok(*existed);
     }
+    Err(unexpected_answer(answer))
+}
+
+/// Returns the error of a request that has another answer than its own. `request` returns the request of its command.
+fn not_applied<T>(answer: Answer, request: impl FnOnce(Command) -> Option<T>) -> SubmitError<T> {
+    let Answer::Dropped(command) = answer else {
+        return unexpected_answer(&answer).into();
+    };
+    match request(*command) {
+        Some(request) => SubmitError::Dropped(request),
+        None => was_dropped().into(),
+    }
+}
+
+/// Returns the error of a request to the server of a namespace that was dropped.
+fn was_dropped() -> Error {
+    Error::new(Code::Unavailable, "the namespace was dropped")
 }
 
 /// The answer to each command has one form; any other is a bug.

@@ -6,41 +6,14 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use akvs_core::{
-    CommitGroup, Error, Key, Op, Outcome, Representation, Result, SettingsPatch, Store, Timestamp,
-    Txn,
-};
+use akvs_core::{CommitGroup, Error, Outcome, Representation, Result, Store, Timestamp};
 use bytes::Bytes;
 
+use crate::command::Command;
 use crate::completion::{Answer, Reply, ReplyBatch};
 
 /// The maximum number of digits of a sum, with its sign.
 const MAX_DIGITS: usize = 20;
-
-/// A command to a writer.
-pub(crate) enum Command {
-    /// Apply an operation to a key.
-    Apply(Key, Op),
-    /// Apply operations together.
-    Transact(Txn),
-    /// Change the settings of the namespace.
-    Configure(SettingsPatch),
-    /// Drop the namespace with all its entries.
-    Drop,
-    /// Nothing: the answer means that all earlier commands are committed.
-    Flush,
-}
-
-impl Command {
-    /// Returns the memory that it holds while it waits, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        match self {
-            Command::Apply(key, op) => key.as_bytes().len() + op.bytes() + op.condition.bytes(),
-            Command::Transact(txn) => txn.bytes(),
-            Command::Configure(_) | Command::Drop | Command::Flush => 0,
-        }
-    }
-}
 
 pub(crate) struct Request {
     pub(crate) command: Command,
@@ -173,6 +146,10 @@ impl Writer {
         batch: &mut CommitBatch,
         command: Command,
     ) -> Result<Answer> {
+        let is_dropped = self.store.is_dropped() || batch.dropped && group.is_dropped(&self.store);
+        if is_dropped && !matches!(command, Command::Drop | Command::Flush) {
+            return Ok(Answer::Dropped(Box::new(command)));
+        }
         match command {
             Command::Apply(key, op) => {
                 let applied = group.apply(&self.store, &key, op, batch.now);
