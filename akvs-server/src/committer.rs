@@ -5,9 +5,11 @@
 //! `writer` and akvs-core do. When the thread ends, also by a panic, every waiting caller is answered.
 
 mod shutdown;
+mod spin;
 mod threads;
 
 use std::collections::VecDeque;
+use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -15,6 +17,7 @@ use std::thread::JoinHandle;
 use akvs_core::{Code, Database, Error, Result};
 
 use self::shutdown::{PanicGuard, ShutdownGuard};
+use self::spin::Spin;
 use crate::completion::{Answer, Reply, ReplyBatch};
 use crate::maintenance::Maintenance;
 use crate::metrics::Stats;
@@ -265,25 +268,37 @@ impl Shared {
         let _end = ShutdownGuard(shared);
         let mut maintenance = Maintenance::new(shared.resources.options.durability);
         let mut publisher = Publisher::new(Arc::clone(&shared.hub));
-        while let Some(ready) = shared.next(&mut maintenance, &mut publisher) {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let (mut spin, mut writes) = (Spin::new(cores), 0);
+        loop {
+            let waited = (&mut spin, writes);
+            let Some(ready) = shared.next(&mut maintenance, &mut publisher, waited) else {
+                break;
+            };
             let mut guard = PanicGuard {
                 shared,
                 writers: ready.iter().cloned().collect(),
             };
-            shared.commit(ready, &mut maintenance, &mut publisher);
+            writes = shared.commit(ready, &mut maintenance, &mut publisher);
             guard.writers.clear();
         }
         maintenance.finish(&shared.resources.database)
     }
 
-    /// Waits for writers with requests and does maintenance meanwhile. Returns none when the committer must end.
+    /// Waits for writers with requests and does maintenance meanwhile, after a commit of this many writes. Returns none
+    /// when the committer must end.
     fn next(
         &self,
         maintenance: &mut Maintenance,
         publisher: &mut Publisher,
+        (spin, mut writes): (&mut Spin, usize),
     ) -> Option<VecDeque<ReadyWriter>> {
         loop {
             let pause = maintenance.run(&self.resources, publisher);
+            let clock = &*self.resources.clock;
+            spin.until(std::mem::take(&mut writes), clock, || {
+                self.queued.load(Ordering::Relaxed) > 0
+            });
             let mut state = self.state();
             let pings = std::mem::take(&mut state.pings);
             if !pings.is_empty() {
@@ -293,6 +308,7 @@ impl Shared {
             }
             if state.ready.is_empty() && !state.stopping {
                 state.parked = true;
+                let start = clock.elapsed();
                 state = match pause {
                     Some(pause) => {
                         let waited = self.wake.wait_timeout(state, pause);
@@ -304,6 +320,7 @@ impl Shared {
                         .unwrap_or_else(PoisonError::into_inner),
                 };
                 state.parked = false;
+                spin.slept(clock.elapsed().saturating_sub(start));
             }
             if !state.ready.is_empty() {
                 return Some(std::mem::take(&mut state.ready));
@@ -315,13 +332,14 @@ impl Shared {
         }
     }
 
-    /// Makes one commit: evaluates the queued requests of each writer in turn, up to the size of a commit.
+    /// Makes one commit: evaluates the queued requests of each writer in turn, up to the size of a commit. Returns their
+    /// number.
     fn commit(
         &self,
         mut ready: VecDeque<ReadyWriter>,
         maintenance: &mut Maintenance,
         publisher: &mut Publisher,
-    ) {
+    ) -> usize {
         let resources = &self.resources;
         let start = resources.clock.elapsed();
         let mut batch = CommitBatch {
@@ -382,6 +400,7 @@ impl Shared {
                 self.send_replies(batch);
             }
         }
+        requests
     }
 
     fn send_replies(&self, batch: CommitBatch) {
