@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
+
 use crate::{Code, Condition, Error, Key, Op, Result};
 
 /// Several operations that are applied together, with their checks.
@@ -38,12 +40,17 @@ impl Txn {
                 return Err(Error::new(Code::TooLarge, text).with("limit", limit));
             }
         }
-        let mut seen = HashSet::with_capacity(ops.len());
+        let mut seen = HashSet::with_capacity_and_hasher(ops.len(), RandomState::default());
         if let Some(twice) = ops.iter().position(|(key, _)| !seen.insert(key)) {
             let text = "duplicate key: an earlier operation has the same key";
             return Err(Error::new(Code::InvalidRequest, text).with("op", twice));
         }
         Ok(Txn { checks, ops })
+    }
+
+    /// Returns the operations.
+    pub fn into_ops(self) -> Vec<(Key, Op)> {
+        self.ops
     }
 
     /// Returns the memory of the transaction, in bytes.

@@ -4,11 +4,14 @@
 //! damaged, if too many lines are wrong, or if the client closes the connection; the problem document says how much that
 //! was. The request timeout limits the time between two parts of the body, not the time of the whole body.
 
+use std::pin::pin;
+
 use actix_http::Payload;
 use actix_web::HttpResponse;
 use akvs_core::{Code, Error, Namespace, Result};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 
 use super::list;
 use crate::auth::{Resource, Right};
@@ -20,6 +23,9 @@ use crate::request::{body, query};
 use crate::state::State;
 use crate::transfer::{ContentCoding, Importer, Next, Reader, Record, Wanted};
 use crate::transport::connection::Presence;
+
+/// The bytes of the body after which no more of it is awaited before it is read.
+const GATHERED_BYTES: usize = 512 << 10;
 
 /// `POST /import` and `POST /import/{namespace}`.
 pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<HttpResponse> {
@@ -60,6 +66,7 @@ pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<Htt
         ),
         wanted,
         memory,
+        fault: None,
     };
     import.run(payload).await
 }
@@ -73,6 +80,8 @@ struct Import<'a> {
     importer: Importer,
     wanted: Wanted,
     memory: MemoryReservation<'a>,
+    /// The error that ended the body, once what arrived before is stored.
+    fault: Option<Error>,
 }
 
 impl Import<'_> {
@@ -98,8 +107,42 @@ impl Import<'_> {
         self.read(None).await
     }
 
-    /// Returns the next chunk of the body.
-    async fn chunk(&self, payload: &mut Payload) -> Result<Option<Bytes>> {
+    /// Returns the next chunk of the body, with more of the body that arrives while a batch is being set: a commit of many
+    /// records costs little more than one of few.
+    async fn chunk(&mut self, payload: &mut Payload) -> Result<Option<Bytes>> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        let Some(first) = self.part(payload).await? else {
+            return Ok(None);
+        };
+        let mut gathered = Vec::new();
+        while first.len().max(gathered.len()) < GATHERED_BYTES {
+            let next = pin!(payload.next());
+            let idle = pin!(self.importer.idle());
+            match select(next, idle).await {
+                Either::Left((Some(Ok(part)), _)) => {
+                    if gathered.is_empty() {
+                        gathered.extend_from_slice(&first);
+                    }
+                    gathered.extend_from_slice(&part);
+                }
+                Either::Left((Some(Err(error)), _)) => {
+                    // What arrived before is stored.
+                    self.fault = Some(body::read_error(self.request, &error));
+                    break;
+                }
+                Either::Left((None, _)) | Either::Right(_) => break,
+            }
+        }
+        Ok(Some(match gathered.is_empty() {
+            true => first,
+            false => gathered.into(),
+        }))
+    }
+
+    /// Returns the next part of the body.
+    async fn part(&self, payload: &mut Payload) -> Result<Option<Bytes>> {
         let timeout = self.state.value_limits.timeout();
         let Ok(chunk) = tokio::time::timeout(timeout, payload.next()).await else {
             let text =

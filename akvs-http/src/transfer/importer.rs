@@ -70,11 +70,27 @@ struct Store {
 }
 
 /// A task that sets records. It is aborted when this is dropped.
-struct Pending(JoinHandle<BatchResult>);
+struct Pending {
+    task: JoinHandle<BatchResult>,
+    /// The result, once the task has ended.
+    result: Option<Result<BatchResult>>,
+}
+
+impl Pending {
+    /// Waits for the end of the task.
+    async fn end(&mut self) {
+        if self.result.is_none() {
+            let interrupted = |error| {
+                Error::new(Code::OutcomeUnknown, "the import was interrupted").because(error)
+            };
+            self.result = Some((&mut self.task).await.map_err(interrupted));
+        }
+    }
+}
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -176,15 +192,24 @@ impl Importer {
         self.settle().await?;
         let store = self.store.clone();
         self.pending_bytes = records.iter().map(Record::bytes).sum();
-        self.pending = Some(Pending(rt::spawn(async move {
+        let task = rt::spawn(async move {
             let mut report = Report::default();
             let set = store.set(&name, records, &mut report).await;
             BatchResult {
                 report,
                 failure: set.err(),
             }
-        })));
+        });
+        let result = None;
+        self.pending = Some(Pending { task, result });
         Ok(())
+    }
+
+    /// Waits until the current batch is set; its result is that of [`settle`](Importer::settle).
+    pub(crate) async fn idle(&mut self) {
+        if let Some(pending) = &mut self.pending {
+            pending.end().await;
+        }
     }
 
     /// Waits until the current batch is set.
@@ -192,11 +217,11 @@ impl Importer {
         let Some(mut pending) = self.pending.take() else {
             return Ok(());
         };
-        let interrupted =
-            |error| Error::new(Code::OutcomeUnknown, "the import was interrupted").because(error);
-        let result = (&mut pending.0).await.map_err(interrupted);
+        pending.end().await;
         self.pending_bytes = 0;
-        let result = result?;
+        let Some(result) = pending.result.take().transpose()? else {
+            return Ok(());
+        };
         self.report.extend(result.report);
         result.failure.map_or(Ok(()), Err)
     }
@@ -277,9 +302,10 @@ impl Store {
         if ops.is_empty() {
             return Ok(());
         }
+        let lines: Vec<u64> = ops.iter().map(|(line, _, _)| *line).collect();
+        let mut pairs: Vec<(Key, Op)> = ops.into_iter().map(|(_, key, op)| (key, op)).collect();
         if self.mode != Mode::Create {
-            let pairs = ops.iter().map(|(_, key, op)| (key.clone(), op.clone()));
-            let txn = Txn::new(Vec::new(), pairs.collect())?;
+            let txn = Txn::new(Vec::new(), pairs)?;
             match self
                 .retry_overloaded(|| self.registry.transact(name, txn.clone()))
                 .await
@@ -288,12 +314,10 @@ impl Store {
                     report.imported += outcomes.len() as u64;
                     return Ok(());
                 }
-                Err(error) if is_record_error(error.code()) => {}
+                Err(error) if is_record_error(error.code()) => pairs = txn.into_ops(),
                 Err(error) => return Err(error),
             }
         }
-        let lines: Vec<u64> = ops.iter().map(|(line, _, _)| *line).collect();
-        let pairs = ops.into_iter().map(|(_, key, op)| (key, op)).collect();
         let mut failure = Ok(());
         for (line, done) in lines.into_iter().zip(self.singly(name, pairs).await) {
             match done {

@@ -120,10 +120,7 @@ impl Lines {
     }
 
     fn piece(&mut self) -> Option<Piece> {
-        let found = self.text[self.searched..]
-            .iter()
-            .position(|byte| *byte == b'\n');
-        let Some(at) = found else {
+        let Some(at) = memchr::memchr(b'\n', &self.text[self.searched..]) else {
             self.searched = self.text.len();
             let rest = self.searched - self.taken;
             if self.is_skipping && rest > 0 {

@@ -22,7 +22,7 @@ pub(super) struct Sums {
 impl Sums {
     /// Adds a line, or a part of a line.
     pub(super) fn update(&mut self, text: &[u8]) {
-        if self.returns == 0 && !text.contains(&RETURN) {
+        if self.returns == 0 && memchr::memchr(RETURN, text).is_none() {
             self.normalized.update(text);
             if let Some(received) = &mut self.received {
                 received.update(text);
