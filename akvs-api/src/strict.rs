@@ -4,6 +4,7 @@
 //! The derived readers are lenient with unknown members, as clients must be; a server reads the same documents through
 //! [`Object`]. Repeated members are refused by the derived readers. The functions are for their `deserialize_with`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -106,10 +107,10 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for KnownMembers<A> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, A::Error> {
-        let Some(name) = self.map.next_key::<String>()? else {
+        let Some(Name(name)) = self.map.next_key()? else {
             return Ok(None);
         };
-        if !self.known.contains(&name.as_str()) {
+        if !self.known.contains(&&*name) {
             return Err(A::Error::unknown_field(&name, self.known));
         }
         seed.deserialize(name.into_deserializer()).map(Some)
@@ -117,6 +118,33 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for KnownMembers<A> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
         self.map.next_value_seed(seed)
+    }
+}
+
+/// The name of a member; a copy only if it has escapes.
+struct Name<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Name<'de>, D::Error> {
+        from.deserialize_identifier(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl<'de> Visitor<'de> for NameVisitor {
+    type Value = Name<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Borrowed(name)))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Owned(name.to_owned())))
     }
 }
 
