@@ -20,22 +20,25 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use foldhash::fast::RandomState;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{Equivalent, Weighter};
 
 use crate::types::identity::NamespaceId;
-use crate::{Entry, Key, Representation};
+use crate::{Entry, Key, Representation, Revision, Timestamp};
 
 /// Bytes that an entry costs in addition to its key and value: the slot, the allocations' heads, the row's head.
-const OVERHEAD_BYTES: usize = 304;
+const OVERHEAD_BYTES: usize = 224;
+/// Bytes that the types of an entry cost in addition to their texts.
+const TYPES_BYTES: usize = 128;
 /// The assumed cost of an entry, from which the cache sizes its index.
-const TYPICAL_BYTES: u64 = 512;
+const TYPICAL_BYTES: u64 = 384;
 const STRIPES: usize = 256;
 
 /// A bounded cache of current entries.
 pub(crate) struct EntryCache {
-    entries: Cache<Slot, Entry, Weight, RandomState>,
+    entries: Cache<Slot, CachedEntry, Weight, RandomState>,
     stripes: Box<[Stripe]>,
     hasher: RandomState,
 }
@@ -78,7 +81,47 @@ impl Stripe {
 #[derive(Clone, PartialEq, Eq)]
 struct Slot {
     id: NamespaceId,
-    key: Key,
+    // A copy, because the caller's key may be a small slice of a large buffer.
+    key: Box<[u8]>,
+}
+
+/// An entry in less memory: most have no types.
+#[derive(Clone)]
+struct CachedEntry {
+    value: Bytes,
+    representation: Option<Box<Representation>>,
+    revision: Revision,
+    created: Timestamp,
+    modified: Timestamp,
+    deadline: Option<Timestamp>,
+}
+
+impl From<Entry> for CachedEntry {
+    fn from(entry: Entry) -> CachedEntry {
+        let has_types = entry.representation != Representation::default();
+        CachedEntry {
+            value: entry.value,
+            representation: has_types.then(|| Box::new(entry.representation)),
+            revision: entry.revision,
+            created: entry.created,
+            modified: entry.modified,
+            deadline: entry.deadline,
+        }
+    }
+}
+
+impl From<CachedEntry> for Entry {
+    fn from(cached: CachedEntry) -> Entry {
+        let representation = cached.representation.map(|types| *types);
+        Entry {
+            value: cached.value,
+            representation: representation.unwrap_or_default(),
+            revision: cached.revision,
+            created: cached.created,
+            modified: cached.modified,
+            deadline: cached.deadline,
+        }
+    }
 }
 
 /// A slot that borrows its key.
@@ -91,7 +134,7 @@ impl Hash for Slot {
     fn hash<H: Hasher>(&self, state: &mut H) {
         SlotRef {
             id: self.id,
-            key: self.key.as_bytes(),
+            key: &self.key,
         }
         .hash(state);
     }
@@ -106,22 +149,24 @@ impl Hash for SlotRef<'_> {
 
 impl Equivalent<Slot> for SlotRef<'_> {
     fn equivalent(&self, slot: &Slot) -> bool {
-        self.id == slot.id && self.key == slot.key.as_bytes()
+        self.id == slot.id && *self.key == *slot.key
     }
 }
 
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<Slot, Entry> for Weight {
-    fn weight(&self, slot: &Slot, entry: &Entry) -> u64 {
-        let Representation {
-            content_type,
-            content_encoding,
-        } = &entry.representation;
-        let texts = [content_type, content_encoding].into_iter().flatten();
-        let texts = texts.map(|text| text.as_bytes().len()).sum::<usize>();
-        (slot.key.as_bytes().len() + entry.value.len() + texts + OVERHEAD_BYTES) as u64
+impl Weighter<Slot, CachedEntry> for Weight {
+    fn weight(&self, slot: &Slot, entry: &CachedEntry) -> u64 {
+        let types = entry.representation.as_ref().map_or(0, |types| {
+            let texts = [&types.content_type, &types.content_encoding];
+            let texts = texts
+                .into_iter()
+                .flatten()
+                .map(|text| text.as_bytes().len());
+            texts.sum::<usize>() + TYPES_BYTES
+        });
+        (slot.key.len() + entry.value.len() + types + OVERHEAD_BYTES) as u64
     }
 }
 
@@ -142,7 +187,7 @@ impl EntryCache {
     }
 
     pub(crate) fn get(&self, id: NamespaceId, key: &[u8]) -> Option<Entry> {
-        self.entries.get(&SlotRef { id, key })
+        self.entries.get(&SlotRef { id, key }).map(Entry::from)
     }
 
     /// Returns the content of the cache, and its hits and misses.
@@ -163,13 +208,11 @@ impl EntryCache {
 
     /// Stores the entry that a reader found, unless it may have changed since the token was taken.
     pub(crate) fn fill(&self, token: ReadToken, id: NamespaceId, key: &[u8], entry: Entry) {
-        let Ok(owned) = Key::new(key.to_vec()) else {
-            return;
-        };
         let stripe = self.stripe(id, key);
         let committing = stripe.lock();
         if *committing == 0 && stripe.count.load(Ordering::SeqCst) == token.0 {
-            self.entries.insert(Slot { id, key: owned }, entry);
+            let key = key.into();
+            self.entries.insert(Slot { id, key }, entry.into());
         }
     }
 
@@ -194,9 +237,8 @@ impl EntryCache {
         stripe.count.fetch_add(1, Ordering::SeqCst);
         match entry {
             Some(entry) => {
-                // The caller's key may be a small slice of a large buffer.
-                let key = key.detached();
-                self.entries.insert(Slot { id, key }, entry);
+                let key = key.as_bytes().into();
+                self.entries.insert(Slot { id, key }, entry.into());
             }
             None => {
                 self.entries.remove(&SlotRef {
@@ -215,7 +257,6 @@ impl EntryCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Revision, Timestamp};
 
     fn entry(revision: u64, length: usize) -> Entry {
         Entry {

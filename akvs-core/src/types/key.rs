@@ -53,11 +53,6 @@ impl Key {
         }
     }
 
-    /// Returns a copy that shares no memory.
-    pub(crate) fn detached(&self) -> Key {
-        Key(Bytes::copy_from_slice(&self.0))
-    }
-
     /// Returns the key's bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
