@@ -13,7 +13,7 @@ use actix_web::http::Version;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 
 /// Bodies up to this size are bounded well enough by the number of connections.
 const SMALL_BYTES: usize = 16 << 10;
@@ -238,6 +238,10 @@ pub(crate) async fn receive(
         );
     };
     let body = body?.ok_or_else(|| limits.too_large(None))?;
+    // Nothing is left to discard. In HTTP/2 the end of the stream may still follow.
+    if body.len() == announced && request.version() < Version::HTTP_2 {
+        *payload = Payload::None;
+    }
     Ok(body)
 }
 
@@ -326,10 +330,10 @@ impl<'a, 'b> BodyBuffer<'a, 'b> {
 }
 
 /// Reads the rest of an unwanted body if it is short and arrives soon, so that the connection remains usable.
-pub(crate) async fn discard(
-    request: &Request,
-    payload: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
-) {
+pub(crate) async fn discard(request: &Request, payload: &mut Payload) {
+    if matches!(payload, Payload::None) {
+        return;
+    }
     let headers = request.headers();
     let may_be_short = match content_length(headers) {
         Some(bytes) => (1..=DISCARD_BYTES as u64).contains(&bytes),
@@ -338,17 +342,21 @@ pub(crate) async fn discard(
     if !may_be_short {
         return;
     }
-    let rest = async {
-        let mut read = 0;
-        while let Some(Ok(chunk)) = payload.next().await {
-            read += chunk.len();
-            if read > DISCARD_BYTES {
-                return;
-            }
-        }
-    };
+    // Boxed, because a timer would make the future of every request large.
+    let rest = Box::pin(tokio::time::timeout(DISCARD_TIMEOUT, read_short(payload)));
     // The answer is sent in any case.
-    let _ = tokio::time::timeout(DISCARD_TIMEOUT, rest).await;
+    let _ = rest.await;
+}
+
+/// Reads the rest of a body if it is short.
+async fn read_short(payload: &mut Payload) {
+    let mut read = 0;
+    while let Some(Ok(chunk)) = payload.next().await {
+        read += chunk.len();
+        if read > DISCARD_BYTES {
+            return;
+        }
+    }
 }
 
 /// Returns the announced length of a body.
