@@ -3,7 +3,20 @@
 //! It is less strict than the rules for senders in one point: the name of the day need not be that of the date. A
 //! condition without a valid date has no effect, so only text that is not a date counts as invalid.
 
+use std::cell::RefCell;
+use std::time::{Duration, UNIX_EPOCH};
+
+use actix_web::http::header::HeaderValue;
 use akvs_core::Timestamp;
+
+/// The number of formatted dates that each thread keeps: formatting one takes longer than all other fields of an answer.
+const KEPT: usize = 64;
+
+thread_local! {
+    /// The dates by their second, each in the slot of its remainder.
+    static FORMATTED: RefCell<[Option<(u64, HeaderValue)>; KEPT]> =
+        const { RefCell::new([const { None }; KEPT]) };
+}
 
 const DAYS: [&str; 7] = [
     "Monday",
@@ -18,6 +31,23 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 const DAY_SECS: i64 = 86_400;
+
+/// Formats the date of a time; a time after the year 9999 counts as its end.
+pub(crate) fn format(time: Timestamp) -> Option<HeaderValue> {
+    let secs = time.min(Timestamp::LAST).as_secs();
+    FORMATTED.with_borrow_mut(|kept| {
+        let slot = &mut kept[secs as usize % KEPT];
+        if let Some((kept, value)) = slot
+            && *kept == secs
+        {
+            return Some(value.clone());
+        }
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(secs));
+        let value = HeaderValue::try_from(date).ok()?;
+        *slot = Some((secs, value.clone()));
+        Some(value)
+    })
+}
 
 /// Parses a date; a date before 1970 counts as the beginning of 1970. `now` gives a year of two digits its century.
 pub(crate) fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
@@ -111,7 +141,6 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, UNIX_EPOCH};
 
     /// In 2026.
     const NOW: Timestamp = Timestamp::from_millis(1_796_000_000_000);
@@ -138,10 +167,15 @@ mod tests {
     #[test]
     fn every_formatted_day_is_parsed_back() {
         for day in (0..400 * 366).step_by(17) {
-            let time = UNIX_EPOCH + Duration::from_secs(day * 86_400 + 1);
-            let text = httpdate::fmt_http_date(time);
-            assert_eq!(secs(&text), Some(day * 86_400 + 1), "{text}");
+            // The second time it is a date that was kept.
+            for second in [day * 86_400 + 1, day * 86_400 + 65, day * 86_400 + 1] {
+                let value = format(Timestamp::from_millis(second * 1_000 + 999)).unwrap();
+                let text = value.to_str().unwrap();
+                assert_eq!(secs(text), Some(second), "{text}");
+            }
         }
+        let last = format(Timestamp::from_millis(u64::MAX)).unwrap();
+        assert_eq!(last, "Fri, 31 Dec 9999 23:59:59 GMT");
         assert_eq!(secs("Fri, 31 Dec 9999 23:59:59 GMT"), Some(253_402_300_799));
     }
 

@@ -19,6 +19,7 @@ use bytes::Bytes;
 
 pub(crate) use akvs_api::media_type::OCTET_STREAM as DEFAULT_TYPE;
 
+use crate::http_date;
 use crate::request::conditions::Part;
 use crate::request::message::Request;
 use crate::response::problem;
@@ -195,8 +196,7 @@ pub(crate) fn write_only_outcome(
 }
 
 fn last_modified(headers: &mut HeaderMap, modified: Timestamp) {
-    let modified = UNIX_EPOCH + Duration::from_secs(modified.as_millis() / 1_000);
-    if let Ok(value) = HeaderValue::try_from(httpdate::fmt_http_date(modified)) {
+    if let Some(value) = http_date::format(modified) {
         headers.insert(LAST_MODIFIED, value);
     }
 }
