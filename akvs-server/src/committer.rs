@@ -4,6 +4,7 @@
 //! It owns its thread, the queue of writers with requests, and the limits of the queue. It does not evaluate requests:
 //! `writer` and akvs-core do. When the thread ends, also by a panic, every waiting caller is answered.
 
+mod admission;
 mod shutdown;
 mod spin;
 mod threads;
@@ -233,34 +234,6 @@ impl Shared {
         if parked {
             self.wake.notify_one();
         }
-    }
-
-    /// Adds a request to the counts of the queue, unless the queue is full.
-    fn admit(&self, bytes: usize) -> Result<()> {
-        let overloaded = |what: &str, limit: usize| {
-            Error::new(
-                Code::Overloaded,
-                format!("too many queued {what}: at most {limit} may wait"),
-            )
-            .with("limit", limit)
-            .with("retry_after_s", 1)
-        };
-        let CommitterOptions {
-            max_queued_writes,
-            max_queued_bytes,
-            ..
-        } = self.resources.options;
-        if self.queued.fetch_add(1, Ordering::Relaxed) >= max_queued_writes {
-            self.queued.fetch_sub(1, Ordering::Relaxed);
-            return Err(
-                overloaded("writes", max_queued_writes).with("setting", "limits.max_queued_writes")
-            );
-        }
-        if self.queued_bytes.fetch_add(bytes, Ordering::Relaxed) >= max_queued_bytes {
-            self.discharge(1, bytes);
-            return Err(overloaded("bytes", max_queued_bytes));
-        }
-        Ok(())
     }
 
     fn run(shared: &Arc<Shared>) -> Result<()> {

@@ -342,10 +342,8 @@ pub(crate) async fn discard(request: &Request, payload: &mut Payload) {
     if !may_be_short {
         return;
     }
-    // Boxed, because a timer would make the future of every request large.
-    let rest = Box::pin(tokio::time::timeout(DISCARD_TIMEOUT, read_short(payload)));
-    // The answer is sent in any case.
-    let _ = rest.await;
+    // Boxed, because a timer would make the future of every request large. The answer is sent in any case.
+    let _ = Box::pin(tokio::time::timeout(DISCARD_TIMEOUT, read_short(payload))).await;
 }
 
 /// Reads the rest of a body if it is short.
@@ -361,13 +359,8 @@ async fn read_short(payload: &mut Payload) {
 
 /// Returns the announced length of a body.
 pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers
-        .get(CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+    let text = headers.get(CONTENT_LENGTH)?.to_str().ok()?;
+    text.trim().parse().ok()
 }
 
 /// The reason why a connection cut off the malformed body of its current request. The connection shares it with its

@@ -8,7 +8,6 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use actix_web::rt;
-use actix_web::rt::task::JoinHandle;
 use akvs_core::engine::PageLimit;
 use akvs_core::{
     Action, Code, Condition, Error, Key, Namespace, Op, Outcome, Result, Revision, Settings,
@@ -17,6 +16,7 @@ use akvs_core::{
 use akvs_registry::Registry;
 use futures_util::future::join_all;
 
+use super::pending::{BatchResult, Pending};
 use super::report::{Errors, Report, is_record_error};
 use super::{First, Record, Section, Wanted};
 use crate::auth::{Identity, StreamAuthorization};
@@ -67,37 +67,6 @@ struct Store {
     wanted: Wanted,
     /// The time of new attempts while too many writes are queued.
     retry_timeout: Duration,
-}
-
-/// A task that sets records. It is aborted when this is dropped.
-struct Pending {
-    task: JoinHandle<BatchResult>,
-    /// The result, once the task has ended.
-    result: Option<Result<BatchResult>>,
-}
-
-impl Pending {
-    /// Waits for the end of the task.
-    async fn end(&mut self) {
-        if self.result.is_none() {
-            let interrupted = |error| {
-                Error::new(Code::OutcomeUnknown, "the import was interrupted").because(error)
-            };
-            self.result = Some((&mut self.task).await.map_err(interrupted));
-        }
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// The result of a batch of records.
-struct BatchResult {
-    report: Report,
-    failure: Option<Error>,
 }
 
 impl Importer {
@@ -200,8 +169,7 @@ impl Importer {
                 failure: set.err(),
             }
         });
-        let result = None;
-        self.pending = Some(Pending { task, result });
+        self.pending = Some(Pending::new(task));
         Ok(())
     }
 
@@ -217,11 +185,9 @@ impl Importer {
         let Some(mut pending) = self.pending.take() else {
             return Ok(());
         };
-        pending.end().await;
+        let result = pending.result().await;
         self.pending_bytes = 0;
-        let Some(result) = pending.result.take().transpose()? else {
-            return Ok(());
-        };
+        let result = result?;
         self.report.extend(result.report);
         result.failure.map_or(Ok(()), Err)
     }

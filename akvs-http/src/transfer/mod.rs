@@ -19,6 +19,7 @@ mod format;
 mod importer;
 mod lines;
 mod mistaken;
+mod pending;
 mod reader;
 mod report;
 mod sums;

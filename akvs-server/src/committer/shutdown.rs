@@ -1,7 +1,5 @@
 //! The end of the committer's thread, also by a panic: every waiting caller is answered.
 
-use std::sync::atomic::Ordering;
-
 use akvs_core::{Code, Error};
 
 use super::Shared;
@@ -50,10 +48,5 @@ impl Shared {
             &Error::new(Code::Closing, "the server is stopping").with("retry_after_s", 1),
         );
         self.discharge(rejected.len(), rejected.iter().sum());
-    }
-
-    pub(super) fn discharge(&self, requests: usize, bytes: usize) {
-        self.queued.fetch_sub(requests, Ordering::Relaxed);
-        self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
