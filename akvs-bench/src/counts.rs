@@ -2,7 +2,7 @@
 //!
 //! It owns what is counted and the tolerance. Time varies with the machine and its load, instructions hardly do. The
 //! same server runs once with only a warm-up and once more for each path with requests of this path in addition: what
-//! differs is the path. A thread is a worker or the committer by the order of its share.
+//! differs is the path. Threads are known by the functions that they call.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,8 +19,8 @@ use crate::process::{Process, await_line};
 use crate::result::Result;
 
 /// Requests of each path before anything is counted.
-const WARM: u64 = 512;
-const KEYS: u64 = 1_000;
+const WARM: u64 = 128;
+const KEYS: u64 = 256;
 /// The operations of the transaction, which stands for a commit of many writes: the size of other commits depends on
 /// the moment.
 const OPERATIONS: usize = 100;
@@ -51,32 +51,23 @@ struct Counted {
     connections: usize,
     depth: usize,
     requests: u64,
-    threads: &'static [Share],
-}
-
-/// A thread that takes part in a path, and the number of operations of a request that it counts for.
-struct Share {
-    thread: &'static str,
+    /// By what the instructions of a request are divided.
     operations: u64,
+    threads: &'static [(&'static str, &'static str)],
 }
 
-const WORKER: Share = Share {
-    thread: "worker",
-    operations: 1,
-};
-const COMMITTER: Share = Share {
-    thread: "committer",
-    operations: 1,
-};
+/// The threads, by what is in the names of functions that each calls; of several threads it is the busiest.
+const WORKER: (&str, &str) = ("worker", "actix_http");
+const COMMITTER: (&str, &str) = ("committer", "commit_group");
 
-/// All paths; of each the threads are in the order of what they do, the busiest first.
 const COUNTED: &[Counted] = &[
     Counted {
         name: "get",
         request: Request::Get,
         connections: 64,
         depth: 1,
-        requests: 4_096,
+        requests: 2_048,
+        operations: 1,
         threads: &[WORKER],
     },
     Counted {
@@ -84,7 +75,8 @@ const COUNTED: &[Counted] = &[
         request: Request::Get,
         connections: 64,
         depth: 16,
-        requests: 8_192,
+        requests: 4_096,
+        operations: 1,
         threads: &[WORKER],
     },
     // One connection: each commit has one write.
@@ -93,7 +85,8 @@ const COUNTED: &[Counted] = &[
         request: Request::Set(VALUE_BYTES),
         connections: 1,
         depth: 1,
-        requests: 2_048,
+        requests: 1_024,
+        operations: 1,
         threads: &[WORKER, COMMITTER],
     },
     Counted {
@@ -101,17 +94,9 @@ const COUNTED: &[Counted] = &[
         request: Request::Transaction(OPERATIONS),
         connections: 1,
         depth: 1,
-        requests: 128,
-        threads: &[
-            Share {
-                thread: "worker",
-                operations: OPERATIONS as u64,
-            },
-            Share {
-                thread: "committer",
-                operations: OPERATIONS as u64,
-            },
-        ],
+        requests: 64,
+        operations: OPERATIONS as u64,
+        threads: &[WORKER, COMMITTER],
     },
 ];
 
@@ -203,24 +188,21 @@ fn count(program: &Path, folder: &Path) -> Result<Counts> {
 
 /// Returns the instructions of a path by thread.
 fn shares(path: &Counted, base: &Totals, totals: &Totals) -> Result<BTreeMap<String, u64>> {
-    let mut differences: Vec<u64> = totals
-        .iter()
-        .map(|(thread, total)| total.saturating_sub(base.get(thread).copied().unwrap_or_default()))
-        .collect();
-    differences.sort_unstable_by(|one, other| other.cmp(one));
-    let shares = path.threads.iter().zip(differences).map(|(share, count)| {
-        let each = count / (path.requests * share.operations);
-        (share.thread.to_owned(), each)
-    });
-    let shares: BTreeMap<_, _> = shares.collect();
-    match shares.len() == path.threads.len() && shares.values().all(|count| *count > 0) {
-        true => Ok(shares),
-        false => Err(format!("{}: callgrind counted too few threads", path.name).into()),
+    let mut shares = BTreeMap::new();
+    for (thread, _) in path.threads {
+        let both = totals.get(thread).zip(base.get(thread));
+        let more = both.and_then(|(total, base)| total.checked_sub(*base));
+        let more = more.ok_or_else(|| format!("{}: there is no {thread}", path.name))?;
+        shares.insert(
+            (*thread).to_owned(),
+            more / (path.requests * path.operations),
+        );
     }
+    Ok(shares)
 }
 
-/// Instructions by number of the thread, in the order in which they started.
-type Totals = BTreeMap<u32, u64>;
+/// Instructions by thread.
+type Totals = BTreeMap<&'static str, u64>;
 
 fn run(
     program: &Path,
@@ -238,6 +220,7 @@ fn run(
         connections: 1,
         depth: 1,
         requests: KEYS,
+        operations: 1,
         threads: &[],
     };
     send(&server, &fill, KEYS)?;
@@ -307,10 +290,18 @@ fn send(server: &Akvs, path: &Counted, requests: u64) -> Result {
 fn totals(folder: &Path) -> Result<Totals> {
     let mut totals = Totals::new();
     for file in fs::read_dir(folder)? {
-        let text = fs::read_to_string(file?.path())?;
-        let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
-        if let Some((thread, count)) = line("thread: ").zip(line("totals: ")) {
-            *totals.entry(thread.trim().parse()?).or_default() += count.trim().parse::<u64>()?;
+        let bytes = fs::read(file?.path())?;
+        let text = String::from_utf8_lossy(&bytes);
+        let total = text.lines().find_map(|line| line.strip_prefix("totals: "));
+        let Some(total) = total else {
+            continue;
+        };
+        let total: u64 = total.trim().parse()?;
+        for (thread, function) in [WORKER, COMMITTER] {
+            if text.contains(function) {
+                let busiest = totals.entry(thread).or_default();
+                *busiest = total.max(*busiest);
+            }
         }
     }
     Ok(totals)
@@ -337,27 +328,30 @@ mod tests {
 
     #[test]
     fn a_path_is_what_differs_from_the_warm_up() {
-        let base = Totals::from([(1, 500), (2, 1_000), (3, 100)]);
-        let totals = Totals::from([(1, 510), (2, 1_000 + 2_048 * 7), (3, 100 + 2_048 * 5)]);
+        let base = Totals::from([("worker", 1_000), ("committer", 100)]);
         let post = COUNTED.iter().find(|path| path.name == "post").unwrap();
+        let more = |each: u64| post.requests * each;
+        let totals = Totals::from([("worker", 1_000 + more(7)), ("committer", 100 + more(5))]);
         let shares = shares(post, &base, &totals).unwrap();
         assert_eq!((shares["worker"], shares["committer"]), (7, 5));
     }
 
     #[test]
-    fn the_files_of_callgrind_have_a_total_for_each_thread() {
+    fn threads_are_known_by_their_functions() {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in [
+            ("out-01", "fn=(1) main\n1 5\n\ntotals: 7000\n"),
+            ("out-02", "fn=(1) actix_http::h1::decode\ntotals: 80\n"),
+            ("out-03", "fn=(1) actix_http::h1::decode\ntotals: 90\n"),
             (
-                "out-01",
-                "version: 1\nthread: 1\n\nfn=(1)\n1 5\n\ntotals: 70\n",
+                "out-04",
+                "fn=(1) akvs_core::commit_group::judge\ntotals: 60\n",
             ),
-            ("out-02", "version: 1\nthread: 2\ntotals: 80\n"),
             ("out", "version: 1\n"),
         ] {
             fs::write(folder.path().join(name), text).unwrap();
         }
-        let expected = Totals::from([(1, 70), (2, 80)]);
+        let expected = Totals::from([("worker", 90), ("committer", 60)]);
         assert_eq!(totals(folder.path()).unwrap(), expected);
     }
 }

@@ -14,7 +14,7 @@ use crate::cpu;
 use crate::load::{self, End, Load, Outcome, Pace, Protocol, Template};
 use crate::peers::{Akvs, Kind, Peer, Request, VALUE_BYTES};
 use crate::result::Result;
-use crate::results::{Curve, Results, Spread};
+use crate::results::{Curve, Results, Sample, Spread};
 use crate::transfer;
 
 const CONNECTIONS: usize = 64;
@@ -26,6 +26,8 @@ const READ_TIME: Duration = Duration::from_millis(1_000);
 const WARM: Duration = Duration::from_millis(300);
 /// The steps to the largest number of keys.
 const STEPS: [u64; 5] = [10_000, 100_000, 1_000_000, 8_000_000, 10_000_000];
+/// The default of the cache in bytes.
+const DEFAULT_CACHE: u64 = 256 << 20;
 /// At this size the figures of a large store are taken.
 const LARGE: u64 = 1_000_000;
 
@@ -104,6 +106,34 @@ impl<'a> Growth<'a> {
         results
             .curves
             .insert("keys".to_owned(), self.curves.to_vec());
+        self.uncached(results)
+    }
+
+    /// Reads at random with a cache that is too small by the factor that the default has for 10⁷ keys.
+    fn uncached(&mut self, results: &mut Results) -> Result {
+        let bytes = (DEFAULT_CACHE * self.keys / 10_000_000).to_string();
+        let setting = [("AKVS_ENGINE__CACHE_BYTES", bytes.as_str())];
+        self.large.process.0.kill()?;
+        self.large.process.0.wait()?;
+        let core = cpu::one_of(&self.all, 0);
+        let server = Akvs::start(self.program, &self.data, &setting, &core)?;
+        server.process.settle()?;
+        let mut random = self.load(Request::Get, server.address)?;
+        random.end = End::After {
+            warm: READ_TIME,
+            measured: READ_TIME * 3,
+        };
+        let outcome = load::run(&random, &mut || server.process.cpu())?.checked()?;
+        let sample = Sample::from_outcome(&outcome);
+        for (name, value) in [
+            ("uncached-keys", self.keys as f64),
+            ("uncached-rate", sample.rate),
+            ("uncached-p99", sample.p99),
+            ("uncached-server", sample.server),
+        ] {
+            eprintln!("{name}: {value:.1}");
+            results.figures.insert(name.to_owned(), value);
+        }
         Ok(())
     }
 

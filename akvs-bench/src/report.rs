@@ -1,5 +1,6 @@
 //! What was measured, as text and as pictures.
 
+mod amounts;
 mod goals;
 mod lines;
 mod pictures;
@@ -12,7 +13,7 @@ use std::path::Path;
 use crate::result::Result;
 use crate::results::Results;
 
-pub(crate) use self::goals::goals;
+use self::goals::goals;
 
 /// The section of a page that is replaced.
 const BEGIN: &str = "<!-- figures: written by cargo xtask bench report -->\n";
@@ -20,20 +21,28 @@ const END: &str = "<!-- end of the figures -->\n";
 
 /// Returns all tables as Markdown.
 pub(crate) fn markdown(results: &Results) -> String {
-    [goals(results), tables::tables(results)].join("\n")
+    let parts = [
+        goals(results),
+        tables::tables(results),
+        amounts::amounts(results),
+    ];
+    parts.join("\n").trim_end().to_owned()
 }
 
 /// Writes the tables and the pictures into this folder; tables replace the marked section of `performance.md` if the
 /// folder has that file.
 pub(crate) fn write(results: &Results, folder: &Path) -> Result {
     fs::create_dir_all(folder)?;
-    for (name, picture) in pictures::all(results) {
+    let mut section = format!("{}.\n\n", results.machine);
+    for (name, title, picture) in pictures::all(results) {
         fs::write(folder.join(name), picture)?;
+        section.push_str(&format!("![{title}]({name})\n\n"));
     }
+    section.push_str(&markdown(results));
     let page = folder.join("performance.md");
     let text = match fs::read_to_string(&page) {
-        Ok(text) => replaced(&text, &markdown(results))?,
-        Err(_) => markdown(results),
+        Ok(text) => replaced(&text, &section)?,
+        Err(_) => replaced(&format!("{BEGIN}{END}"), &section)?,
     };
     Ok(fs::write(page, text)?)
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use cargo_metadata::MetadataCommand;
 use clap::Args as ClapArgs;
 
-use crate::shell::{self, Result, Tool, cargo, program, root, run};
+use crate::shell::{self, Result, Tool, cargo, program, root, run, timed};
 
 /// The other servers: program and Debian package.
 const PEERS: &[(&str, &str)] = &[
@@ -19,6 +19,14 @@ const PEERS: &[(&str, &str)] = &[
 ];
 /// The command where none is named.
 const DEFAULT: &str = "run";
+/// The command that counts instructions.
+const COUNTS: &str = "counts";
+/// The profile of what is counted.
+const COUNTED: &str = "count";
+const VALGRIND: Tool = Tool {
+    name: "valgrind",
+    without: "the instructions of the hot paths will NOT be counted",
+};
 
 /// Arguments of `cargo xtask bench`.
 #[derive(ClapArgs)]
@@ -41,6 +49,9 @@ pub(crate) fn bench(args: &Args) -> Result {
             shell::provide_from(package, &Tool { name, without });
         }
     }
+    if *command == COUNTS {
+        return counts(&arguments);
+    }
     let mut bench = program(build("akvs-bench")?, &[]);
     if ["run", "soak", "sizing"].contains(command) {
         let measured = match &args.with {
@@ -50,6 +61,30 @@ pub(crate) fn bench(args: &Args) -> Result {
         bench.arg("--program").arg(measured);
     }
     run(bench.args(arguments))
+}
+
+/// Counts instructions, as a step of the checks. Without valgrind it prints a note and succeeds.
+pub(crate) fn counts_if_possible() -> Result {
+    match shell::provide(&VALGRIND) {
+        true => timed("cargo xtask bench counts", || counts(&[COUNTS])),
+        false => Ok(()),
+    }
+}
+
+fn counts(arguments: &[&str]) -> Result {
+    if !shell::provide(&VALGRIND) {
+        return Err("valgrind is missing".into());
+    }
+    // Else rustix reads the kernel's own auxiliary vector, which is not that of a program under valgrind.
+    let features = ["--features", "rustix/use-libc-auxv"];
+    let mut counted = cargo(&["build", "--locked", "--package", "akvs", "--bin", "akvs"]);
+    run(counted.args(["--profile", COUNTED]).args(features))?;
+    // With the features of the whole workspace, as the tests have compiled its dependencies.
+    let mut bench = cargo(&["build", "--locked", "--workspace", "--all-features"]);
+    run(bench.args(["--bin", "akvs-bench"]))?;
+    let target = target()?;
+    let mut bench = program(target.join("debug/akvs-bench"), &["--program"]);
+    run(bench.arg(target.join(COUNTED).join("akvs")).args(arguments))
 }
 
 /// Returns the arguments, which begin with a command.
@@ -72,15 +107,15 @@ fn build(package: &str) -> Result<PathBuf> {
         "--package",
         package,
     ]))?;
+    Ok(target()?.join("release").join(package))
+}
+
+fn target() -> Result<PathBuf> {
     let metadata = MetadataCommand::new()
         .current_dir(root())
         .no_deps()
         .exec()?;
-    Ok(metadata
-        .target_directory
-        .join("release")
-        .join(package)
-        .into())
+    Ok(metadata.target_directory.into())
 }
 
 #[cfg(test)]

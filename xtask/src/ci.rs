@@ -4,7 +4,7 @@
 //! except the package registry.
 
 use crate::shell::{Result, cargo, run, timed};
-use crate::{dist, fuzz, licences, test, tidy};
+use crate::{bench, dist, fuzz, licences, test, tidy};
 
 /// Runs all checks.
 pub(crate) fn ci() -> Result {
@@ -27,6 +27,7 @@ pub(crate) fn ci() -> Result {
         timed("cargo xtask licences", licences::licences)?;
         fuzz::fuzz_if_possible()?;
         timed("cargo xtask test", || test::run_all(&["--locked"]))?;
+        bench::counts_if_possible()?;
         timed("cargo xtask dist", dist::dist_if_possible)
     })
 }

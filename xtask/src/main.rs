@@ -33,7 +33,7 @@ struct Arguments {
 enum Command {
     /// Install what optional tests need, then run all tests
     Test(test::Args),
-    /// Run all checks: formatting, lints, docs, tidy, licences, fuzzing, tests, a release
+    /// Run all checks: formatting, lints, docs, tidy, licences, fuzzing, tests, counts, a release
     Ci,
     /// Check layers, circles of modules, file sizes, module docs, texts and spelling
     Tidy(tidy::Args),

@@ -8,6 +8,8 @@ const LEFT: f64 = 70.0;
 const RIGHT: f64 = 740.0;
 const PLOT: f64 = 120.0;
 const GAP: f64 = 56.0;
+/// The width of a label of the axis.
+const LABEL: f64 = 44.0;
 const TICKS: u32 = 4;
 
 /// The horizontal axis.
@@ -75,7 +77,12 @@ fn draw(svg: &mut Svg, top: f64, panel: &Panel, axis: Axis) {
     // The places of the longest curve are enough.
     let longest = panel.curves.iter().max_by_key(|curve| curve.points.len());
     let all = longest.map_or(&[][..], |curve| &curve.points);
+    let mut free_from = f64::MIN;
     for (x, _) in all.iter().step_by(all.len().div_ceil(12).max(1)) {
+        if across(*x) < free_from {
+            continue;
+        }
+        free_from = across(*x) + LABEL;
         svg.text(
             across(*x),
             bottom + 16.0,

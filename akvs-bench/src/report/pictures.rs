@@ -17,26 +17,29 @@ const SHOWN: [&str; 5] = [
     "post-memory-64",
 ];
 
-/// Returns each picture that has figures, with the name of its file.
-pub(super) fn all(results: &Results) -> Vec<(&'static str, String)> {
+const COMPARISON: &str = "Requests per second, the server on one core";
+const GROWTH: &str = "With more keys: 64 connections, the server on one core";
+const SOAK: &str = "Mixed load with expiry, compactions and watchers";
+
+/// Returns each picture that has figures, with the name of its file and its title.
+pub(super) fn all(results: &Results) -> Vec<(&'static str, &'static str, String)> {
     let mut pictures = Vec::new();
     if SHOWN.iter().any(|case| results.cases.contains_key(*case)) {
-        pictures.push(("performance.svg", comparison(results)));
+        pictures.push(("performance.svg", COMPARISON, comparison(results)));
     }
     if let Some(picture) = growth(results) {
-        pictures.push(("performance-growth.svg", picture));
+        pictures.push(("performance-growth.svg", GROWTH, picture));
     }
     if let Some(picture) = soak(results) {
-        pictures.push(("performance-soak.svg", picture));
+        pictures.push(("performance-soak.svg", SOAK, picture));
     }
     pictures
 }
 
 /// Draws a bar for the rate of each server.
 fn comparison(results: &Results) -> String {
-    let title = "Requests per second, the server on one core";
     let mut svg = Svg::new(WIDTH);
-    svg.text(10.0, 24.0, "title", Anchor::Start, title);
+    svg.text(10.0, 24.0, "title", Anchor::Start, COMPARISON);
     let mut y = 52.0;
     for case in SHOWN.iter().filter_map(|case| results.cases.get(*case)) {
         svg.text(10.0, y, "", Anchor::Start, &case.title);
@@ -77,7 +80,7 @@ fn comparison(results: &Results) -> String {
         y += 26.0;
     }
     svg.height = y - 16.0;
-    svg.finish(title)
+    svg.finish(COMPARISON)
 }
 
 fn growth(results: &Results) -> Option<String> {
@@ -99,8 +102,7 @@ fn growth(results: &Results) -> Option<String> {
         panel("start after kill -9, ms", &["start after kill -9, ms"]),
         panel("memory, MiB", &["memory, MiB"]),
     ];
-    let title = "With more keys: 64 connections, the server on one core";
-    Some(lines(title, "keys", Axis::Logarithmic, &panels))
+    Some(lines(GROWTH, "keys", Axis::Logarithmic, &panels))
 }
 
 fn soak(results: &Results) -> Option<String> {
@@ -112,6 +114,5 @@ fn soak(results: &Results) -> Option<String> {
             curves: vec![curve],
         })
         .collect();
-    let title = "Mixed load with expiry, compactions and watchers";
-    Some(lines(title, "seconds", Axis::Linear, &panels))
+    Some(lines(SOAK, "seconds", Axis::Linear, &panels))
 }

@@ -88,7 +88,7 @@ fn cells(row: &Row, first: &Row) -> Option<String> {
 }
 
 /// Returns a rate with three digits that count, and commas.
-fn thousands(rate: f64) -> String {
+pub(super) fn thousands(rate: f64) -> String {
     let unit = 10_f64.powf((rate.max(1.0).log10().floor() - 2.0).max(0.0));
     let digits = format!("{:.0}", (rate / unit).round() * unit);
     let mut text = String::new();
@@ -101,7 +101,7 @@ fn thousands(rate: f64) -> String {
     text
 }
 
-fn time(us: f64) -> String {
+pub(super) fn time(us: f64) -> String {
     match us < 1_000.0 {
         true => format!("{us:.0} µs"),
         false => format!("{} ms", number(us / 1e3)),
