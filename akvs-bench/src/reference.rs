@@ -4,15 +4,16 @@
 
 use std::io;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::{App, HttpResponse, HttpServer, rt::System, web};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, rt::System, web};
 use clap::Args as ClapArgs;
 
 use crate::result::Result;
 
 /// As long as the values of AKVS in all comparisons.
 static VALUE: [u8; 100] = [b'v'; 100];
+const TAG: &str = "\"1839180819310592\"";
 const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(75);
 
 /// Arguments of `akvs-bench reference`.
@@ -31,11 +32,8 @@ pub(crate) fn reference(args: &Args) -> Result {
 }
 
 async fn serve(workers: usize) -> io::Result<()> {
-    let server = HttpServer::new(|| {
-        App::new()
-            .route("/kv/{namespace}/{key}", web::get().to(get))
-            .route("/kv/{namespace}/{key}", web::post().to(post))
-    });
+    // Without a route: the least that the framework can do.
+    let server = HttpServer::new(|| App::new().default_service(web::to(answer)));
     let server = server
         .workers(workers)
         .keep_alive(KEEP_ALIVE)
@@ -47,14 +45,23 @@ async fn serve(workers: usize) -> io::Result<()> {
     server.run().await
 }
 
-async fn get() -> HttpResponse {
+async fn answer(request: HttpRequest, content: web::Payload) -> actix_web::Result<HttpResponse> {
+    if request.method() == Method::POST {
+        let value = content.to_bytes().await?;
+        std::hint::black_box(value.len());
+        return Ok(created());
+    }
+    Ok(found())
+}
+
+fn found() -> HttpResponse {
     let value = web::Bytes::from_static(&VALUE);
     let mut response = HttpResponse::with_body(StatusCode::OK, value).map_into_boxed_body();
     let date = HeaderValue::from_static("Mon, 30 Nov 2026 07:55:16 GMT");
     let policy = HeaderValue::from_static("sandbox; default-src 'none'");
     let octets = HeaderValue::from_static("application/octet-stream");
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, HeaderValue::from_static("\"1234567\""));
+    headers.insert(header::ETAG, HeaderValue::from_static(TAG));
     headers.insert(header::LAST_MODIFIED, date);
     headers.insert(header::CONTENT_TYPE, octets);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -64,14 +71,13 @@ async fn get() -> HttpResponse {
     response
 }
 
-async fn post(value: web::Bytes) -> HttpResponse {
-    std::hint::black_box(value.len());
+fn created() -> HttpResponse {
     let text = web::Bytes::from_static(b"Created");
     let mut response = HttpResponse::with_body(StatusCode::CREATED, text).map_into_boxed_body();
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     let existed = HeaderName::from_static("akvs-existed");
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, HeaderValue::from_static("\"1234567\""));
+    headers.insert(header::ETAG, HeaderValue::from_static(TAG));
     headers.insert(existed, HeaderValue::from_static("?1"));
     headers.insert(header::CONTENT_TYPE, plain);
     standing(headers);
