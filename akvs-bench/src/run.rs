@@ -1,6 +1,7 @@
 //! `akvs-bench run`: the parts of the measurements, and what their figures are kept in.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use clap::Args as ClapArgs;
 
@@ -117,7 +118,7 @@ pub(crate) fn run(program: &Path, args: &Args) -> Result {
         return Err("nothing has such a name: see --list".into());
     }
     let mut results = Results::read(&args.results);
-    results.machine = machine()?;
+    results.machine = machine(program)?;
     let folder = tempfile::Builder::new().prefix("akvs-bench").tempdir()?;
     let extent = Extent {
         program,
@@ -165,8 +166,10 @@ fn watch(setup: &Setup, results: &mut Results) -> Result {
     Ok(())
 }
 
-/// Describes the machine that the figures depend on.
-fn machine() -> Result<String> {
+/// Describes the build and the machine that the figures depend on.
+fn machine(program: &Path) -> Result<String> {
+    let version = Command::new(program).arg("--version").output()?;
+    let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
     let info = std::fs::read_to_string("/proc/cpuinfo")?;
     let model = info
         .lines()
@@ -175,5 +178,7 @@ fn machine() -> Result<String> {
     let load = std::fs::read_to_string("/proc/loadavg")?;
     let load = load.split(' ').next().unwrap_or_default();
     let cores = std::thread::available_parallelism()?;
-    Ok(format!("{cores} cores ({model}), load before {load}"))
+    Ok(format!(
+        "{version}, {cores} cores ({model}), load average before: {load}"
+    ))
 }
