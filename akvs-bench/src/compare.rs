@@ -98,14 +98,29 @@ impl<'a> Comparison<'a> {
                 None => return Err(format!("{} needs {of}: measure both", case.id).into()),
             },
         };
-        for kind in case.kinds.iter().filter(|kind| is_installed(**kind)) {
-            let sample = self
-                .run(case, *kind, pace)
-                .map_err(|error| format!("{}, {}: {error}", case.id, kind.name()))?;
+        for kind in &case.kinds {
+            let rows = results.cases.get(&case.id).map(|result| &result.rows);
+            // It is not installed, or failed in an earlier round.
+            if !rows.is_some_and(|rows| rows.iter().any(|row| row.name == kind.name())) {
+                continue;
+            }
+            let measured = self.run(case, *kind, pace);
             let result = results.cases.entry(case.id.clone()).or_default();
-            let row = result.rows.iter_mut().find(|row| row.name == kind.name());
-            if let Some(row) = row {
-                row.samples.push(sample);
+            let name = kind.name();
+            let Some(row) = result.rows.iter_mut().find(|row| row.name == name) else {
+                continue;
+            };
+            match measured {
+                Ok(sample) => row.samples.push(sample),
+                Err(error) if is_ours(*kind) => {
+                    return Err(format!("{}, {name}: {error}", case.id).into());
+                }
+                // Without all of its rounds it cannot be compared.
+                Err(error) => {
+                    eprintln!("LEFT OUT: {name} of {}: {error}", case.id);
+                    result.rows.retain(|row| row.name != name);
+                    self.peers.remove(kind);
+                }
             }
         }
         Ok(())
@@ -200,6 +215,13 @@ pub(crate) fn fill(peer: &Peer, keys: u64, value_bytes: usize) -> Result {
 pub(crate) fn is_installed(kind: Kind) -> bool {
     kind.program()
         .is_none_or(|(name, _)| peers::find(name).is_some())
+}
+
+fn is_ours(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::AkvsFsync | Kind::AkvsInterval | Kind::AkvsMemory
+    )
 }
 
 /// Returns the rate of the slowest server of a case.

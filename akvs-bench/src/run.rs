@@ -126,8 +126,10 @@ pub(crate) fn run(program: &Path, args: &Args) -> Result {
         rounds: args.rounds,
         seconds: args.seconds,
     };
-    compare::compare(&extent, &selected, &mut results)?;
+    let compared = compare::compare(&extent, &selected, &mut results);
+    // What was measured before an error is kept.
     results.write(&args.results)?;
+    compared?;
     for part in parts {
         let folder = tempfile::Builder::new()
             .prefix(part.name)
