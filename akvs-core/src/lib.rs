@@ -39,6 +39,7 @@ pub(crate) mod snapshot;
 mod stats;
 mod store;
 pub(crate) mod types;
+pub(crate) mod varint;
 mod verify;
 #[cfg(feature = "disk")]
 mod verify_folder;

@@ -18,6 +18,7 @@ use bytes::{Buf, BufMut, Bytes};
 
 use super::{HistoryId, corrupted, head_bytes, parse_data, put_head};
 use crate::engine::{Batch, KeyRange, Table};
+use crate::varint::{parse_varint, put_varint};
 use crate::{Event, EventKind, Key, Result, Revision};
 
 /// The longest value that the history keeps.
@@ -204,30 +205,6 @@ pub(crate) fn parse_changes(key: &[u8], row: &[u8]) -> Result<Vec<Event>> {
         Some(event) if is_whole && event.is_last && event.revision == last => Ok(events),
         _ => Err(corrupted("change")),
     }
-}
-
-/// Writes seven bits a byte, the lowest first; all bytes but the last have 128 added.
-fn put_varint(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 128 {
-        bytes.put_u8(number as u8 | 128);
-        number >>= 7;
-    }
-    bytes.put_u8(number as u8);
-}
-
-fn parse_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0_u64;
-    for shift in (0..u64::BITS).step_by(7) {
-        let byte = bytes.try_get_u8().ok()?;
-        let bits = u64::from(byte & 127);
-        number |= bits
-            .checked_shl(shift)
-            .filter(|shifted| shifted >> shift == bits)?;
-        if byte < 128 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 fn parse_change(revision: Revision, row: &[u8]) -> Result<Event> {

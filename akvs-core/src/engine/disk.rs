@@ -29,6 +29,7 @@ mod free_space;
 mod in_flight;
 mod integrity;
 mod journal;
+mod log;
 mod manifest;
 mod memtable_reaper;
 mod options;

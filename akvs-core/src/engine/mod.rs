@@ -70,17 +70,41 @@ pub struct Row {
     pub key: Bytes,
     /// The value; none removes the row.
     pub value: Option<Bytes>,
+    /// The parts of the value, in order, where some of them are values of other rows; else empty.
+    pub parts: Vec<Part>,
+}
+
+/// A part of a value that an engine with a log may write as a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// This many bytes of the value.
+    Bytes(usize),
+    /// Bytes that are the value of an earlier row of the batch, by its index.
+    Row(usize),
 }
 
 impl Batch {
     /// Adds a row to write.
     pub fn put(&mut self, table: Table, key: impl Into<Bytes>, value: impl Into<Bytes>) {
+        self.put_parts(table, key, value, Vec::new());
+    }
+
+    /// Adds a row to write. `parts` describes its value, so that an engine need not write twice what other rows of the
+    /// batch contain: the lengths of its parts in order, or an earlier row whose value is the part.
+    pub fn put_parts(
+        &mut self,
+        table: Table,
+        key: impl Into<Bytes>,
+        value: impl Into<Bytes>,
+        parts: Vec<Part>,
+    ) {
         let (key, value) = (key.into(), value.into());
         self.bytes += (key.len() + value.len()) as u64;
         self.rows.push(Row {
             table,
             key,
             value: Some(value),
+            parts,
         });
     }
 
@@ -92,6 +116,7 @@ impl Batch {
             table,
             key,
             value: None,
+            parts: Vec::new(),
         });
     }
 
@@ -117,6 +142,11 @@ impl Batch {
             .rows
             .iter()
             .all(|row| seen.insert((row.table, &row.key)))
+    }
+
+    /// Returns the rows in the order in which they were added.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
     }
 
     /// Returns the rows in the order in which they were added.
