@@ -37,8 +37,8 @@ const WATERMARK_FILE: &str = "akvs.watermark";
 const NEW_WATERMARK_FILE: &str = "akvs.watermark.new";
 pub(crate) const STORE_FOLDER: &str = "store";
 const NEW_STORE_FOLDER: &str = "store.new";
-/// The version of the whole folder. It is that of the rows, so that a release that does not know it refuses the folder
-/// before its engine opens it; a new layout of the folder raises it too.
+/// The version of the whole folder, so that a release that does not know it refuses the folder before its engine opens
+/// it: a new layout of the folder raises it, and so do rows of a new format.
 const FORMAT: u64 = data_format::FORMAT;
 /// Files that a new file system or an interrupted start may have left.
 const LEFTOVER_FILES: [&str; 5] = [

@@ -41,7 +41,7 @@ pub(crate) use self::namespace::{
     parse_swept, swept_key, swept_value,
 };
 use super::engine::{Engine, KeyRange, PageLimit, Snapshot, Table};
-pub(crate) use crate::types::data_format::{FORMAT, other_format};
+pub(crate) use crate::types::data_format::{ROWS_FORMAT as FORMAT, other_rows_format};
 pub(crate) use crate::types::identity::{HistoryId, NamespaceId};
 use crate::{Code, Entry, Error, FieldValue, Key, Representation, Result, Revision, Timestamp};
 

@@ -59,7 +59,7 @@ pub use snapshot::namespace::{Entries, NamespaceSnapshot};
 pub use stats::StorageStats;
 pub use store::Store;
 pub use types::counts::Counts;
-pub use types::data_format::FORMAT;
+pub use types::data_format::{FORMAT, ROWS_FORMAT};
 pub use types::duration::{format_duration, format_duration_in_one_unit, parse_duration};
 pub use types::entry::{Entry, FieldValue, PeekedEntry, Representation};
 pub use types::error::{Code, Error, Result};

@@ -45,7 +45,7 @@ impl OpenState {
         };
         let format = number(encoding::META_FORMAT)?;
         if let Some(found) = format.filter(|found| *found != encoding::FORMAT) {
-            let text = format!("the data {}", encoding::other_format(found));
+            let text = format!("the data {}", encoding::other_rows_format(found));
             return Err(Error::new(Code::Storage, text).with("format", found));
         }
         let revision = number(encoding::META_REVISION)?.unwrap_or_default();

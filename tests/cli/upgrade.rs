@@ -37,6 +37,10 @@ fn every_verb_refuses_another_format_and_changes_nothing() {
         (FORMAT + 1, "use a newer release"),
         (
             FORMAT - 1,
+            "back it up with the release that wrote it, then restore the backup",
+        ),
+        (
+            FORMAT - 2,
             "export it with the release that wrote it, then import the export",
         ),
     ] {

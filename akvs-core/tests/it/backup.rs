@@ -8,8 +8,8 @@ use std::thread;
 
 use akvs_core::engine::{Durability, Engine, PageLimit};
 use akvs_core::{
-    BackupError, Database, DiskEngine, DiskOptions, FORMAT, MemoryEngine, Namespace, Op, Options,
-    Progress, Revision, restore, verify_backup,
+    BackupError, Database, DiskEngine, DiskOptions, MemoryEngine, Namespace, Op, Options, Progress,
+    ROWS_FORMAT, Revision, restore, verify_backup,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -172,7 +172,7 @@ fn a_file_that_is_not_a_backup_is_refused() {
     assert_eq!(
         check(&newer),
         format!(
-            "the backup has rows of format 9: this release reads format {FORMAT}; restore it with the release that wrote it"
+            "the backup has rows of format 9: this release reads format {ROWS_FORMAT}; restore it with the release that wrote it"
         )
     );
     let folder = tempfile::tempdir().unwrap();

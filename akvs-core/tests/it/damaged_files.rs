@@ -241,10 +241,10 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Returns all files below a folder, and the folders of the tables.
+/// Returns all files below a folder, and the folders of the tables and of the log.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let listed = crate::common::listing(folder).into_keys();
-    let tables = folder.join("store/keyspaces");
+    let tables = folder.join("store");
     let below = |path: &Path| path.starts_with(&tables) && path != tables;
     listed
         .filter(|path| path.is_file() || below(path))
@@ -253,11 +253,11 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// Damages one file, and returns how.
 fn damage(folder: &Path, files: &[PathBuf], prng: &mut Prng) -> String {
-    let mut journals = files
+    let mut segments = files
         .iter()
-        .filter(|path| path.extension().is_some_and(|kind| kind == "jnl"));
+        .filter(|path| path.extension().is_some_and(|kind| kind == "log"));
     let path = match prng.below(3) {
-        0 => journals.next_back().expect("a journal"),
+        0 => segments.next_back().expect("a segment"),
         _ => &files[prng.below(files.len() as u64) as usize],
     };
     let path = folder.join(path);
@@ -297,7 +297,7 @@ fn damage(folder: &Path, files: &[PathBuf], prng: &mut Prng) -> String {
         }
     };
     fs::write(&path, &bytes).expect("a file");
-    if name.ends_with(".jnl") && prng.below(8) == 0 {
+    if name.ends_with(".log") && prng.below(8) == 0 {
         let file = OpenOptions::new().write(true).open(&path).expect("a file");
         file.set_len(64 << 20).expect("room after what is in it");
     }

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use akvs_core::engine::{Durability, Table};
@@ -12,7 +13,7 @@ use akvs_core::{
     Representation, Revision, Ttl, verify_backup,
 };
 
-use crate::common::{at, key, listing, rows, store_named};
+use crate::common::{at, key, listing, log_segments, newest_segment, records, rows, store_named};
 use crate::sample_data::backup;
 
 const GROUPS: u64 = 120;
@@ -41,7 +42,7 @@ fn write(folder: &Path) -> Revision {
 
 fn write_with(disk: &DiskOptions) -> Revision {
     for _ in 0..2 {
-        // The second open leaves a journal without the preallocated space of a new one.
+        // Each open begins another segment of the log.
         let database = open_with(disk).expect("a database");
         let store = store_named(&database, "kept");
         for group in 0..GROUPS {
@@ -66,10 +67,21 @@ fn write_with(disk: &DiskOptions) -> Revision {
     open_with(disk).expect("a database").revision()
 }
 
-fn journal(folder: &Path) -> PathBuf {
-    let mut files = listing(&folder.join("store")).into_keys();
-    let journal = files.rfind(|path| path.extension().is_some_and(|kind| kind == "jnl"));
-    journal.expect("a journal")
+/// Replaces bytes of the newest segment by zeros.
+fn clear(folder: &Path, place: impl FnOnce(&[Range<usize>]) -> Range<usize>) {
+    let (path, mut bytes) = newest_segment(folder);
+    let place = place(&records(&bytes));
+    bytes[place].fill(0);
+    fs::write(path, bytes).expect("a segment");
+}
+
+/// Removes all records of the log.
+fn clear_all(folder: &Path) {
+    for path in log_segments(folder) {
+        let mut bytes = fs::read(&path).expect("a segment");
+        bytes[4_096..].fill(0);
+        fs::write(path, bytes).expect("a segment");
+    }
 }
 
 /// Returns the text of the refusal, which changes only the lock file.
@@ -140,11 +152,10 @@ fn assert_consistent(database: &Database, folder: &Path) {
 fn a_gap_before_the_last_synced_commit_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let newest = write(folder.path());
-    let journal = journal(folder.path());
-    let mut bytes = fs::read(&journal).expect("a journal");
-    let middle = bytes.len() / 2;
-    bytes[middle..middle + 512].fill(0);
-    fs::write(&journal, bytes).expect("a journal");
+    clear(folder.path(), |records| {
+        let middle = records[records.len() / 2].start;
+        middle..middle + 512
+    });
     for _ in 0..2 {
         let text = refusal(folder.path());
         assert!(text.contains("cannot be read from byte"), "{text}");
@@ -153,68 +164,91 @@ fn a_gap_before_the_last_synced_commit_is_refused() {
 }
 
 #[test]
-fn a_journal_that_ends_before_the_watermark_is_refused() {
+fn a_log_that_ends_before_the_watermark_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let newest = write(folder.path());
     open(folder.path(), false)
         .expect("a database")
         .close()
         .expect("a close");
-    let journal = journal(folder.path());
-    let bytes = fs::read(&journal).expect("a journal");
-    fs::write(&journal, &bytes[..bytes.len() * 3 / 4]).expect("a journal");
+    clear(folder.path(), |records| {
+        let end = records[records.len() - 1].end;
+        records[records.len() * 3 / 4].start + 100..end
+    });
     let text = refusal(folder.path());
-    assert!(text.contains("end before the last synced commit"), "{text}");
+    assert!(
+        text.contains("ends before the last synced commit"),
+        "{text}"
+    );
     accepted(folder.path(), newest);
 }
 
-/// Splits a journal in two, as if the first had been sealed there.
-fn split(journal: &Path) {
-    let bytes = fs::read(journal).expect("a journal");
-    let middle = bytes.len() / 2;
-    let trailer = bytes[middle..]
-        .windows(4)
-        .position(|window| window == b"FJL\x03");
-    let (first, second) = bytes.split_at(middle + trailer.expect("the end of a batch") + 4);
-    let next = journal.with_file_name("1.jnl");
-    assert!(!next.exists() && journal.ends_with("0.jnl"));
-    fs::write(journal, first).expect("a journal");
-    fs::write(&next, second).expect("a journal");
-}
-
 #[test]
-fn a_complete_sealed_journal_is_accepted() {
+fn a_complete_log_of_several_segments_is_accepted() {
     let folder = tempfile::tempdir().expect("a folder");
     let newest = write(folder.path());
-    split(&journal(folder.path()));
+    assert!(log_segments(folder.path()).len() > 1);
     let database = open(folder.path(), false).expect("nothing is missing");
     assert_eq!(database.revision(), newest);
     assert_consistent(&database, folder.path());
 }
 
 #[test]
-fn a_sealed_journal_without_its_end_is_refused() {
+fn a_segment_without_its_end_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let newest = write(folder.path());
-    let journal = journal(folder.path());
-    split(&journal);
-    let bytes = fs::read(&journal).expect("a journal");
-    // The end is within a batch, and between two.
-    let batch = bytes
-        .windows(4)
-        .rposition(|window| window == b"FJL\x03")
-        .expect("a batch");
-    let between = bytes[..batch]
-        .windows(4)
-        .rposition(|window| window == b"FJL\x03")
-        .expect("a batch");
-    for (end, how) in [
-        (batch, "cannot be read from byte"),
-        (between + 4, "out of order"),
-    ] {
-        fs::write(&journal, &bytes[..end]).expect("a journal");
+    let segments = log_segments(folder.path());
+    let older = &segments[segments.len() - 2];
+    let bytes = fs::read(older).expect("a segment");
+    let last = records(&bytes).pop().expect("a record");
+    // The end is within a record, and between two.
+    for end in [last.start + 100, last.start] {
+        let mut damaged = bytes.clone();
+        damaged[end..].fill(0);
+        fs::write(older, &damaged).expect("a segment");
         let text = refusal(folder.path());
-        assert!(text.contains(how), "{text}");
+        assert!(text.contains("commits are missing before"), "{text}");
+        assert!(
+            text.contains("although later commits were synced"),
+            "{text}"
+        );
+    }
+    accepted(folder.path(), newest);
+}
+
+#[test]
+fn a_missing_segment_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let newest = write(folder.path());
+    open(folder.path(), false)
+        .expect("a database")
+        .close()
+        .expect("a close");
+    let segments = log_segments(folder.path());
+    for path in &segments {
+        let bytes = fs::read(path).expect("a segment");
+        fs::remove_file(path).expect("a removal");
+        let text = refusal(folder.path());
+        assert!(
+            text.contains("is missing") || text.contains("ends before the last synced commit"),
+            "{text}"
+        );
+        fs::write(path, &bytes[..bytes.len() - 1]).expect("a segment");
+        let text = refusal(folder.path());
+        assert!(text.contains("has a wrong length"), "{text}");
+        fs::write(path, bytes).expect("a segment");
+    }
+    let oldest = folder.path().join("store/log/oldest");
+    let whole = fs::read(&oldest).expect("a file");
+    fs::remove_file(&oldest).expect("a removal");
+    assert!(refusal(folder.path()).contains("the file log/oldest is missing"));
+    fs::write(&oldest, &whole[..20]).expect("a file");
+    assert!(refusal(folder.path()).contains("the file log/oldest is damaged"));
+    fs::write(&oldest, whole).expect("a file");
+    drop(open(folder.path(), false).expect("it is whole again"));
+    // All but the newest one.
+    for path in &segments[..segments.len() - 1] {
+        fs::remove_file(path).expect("a removal");
     }
     accepted(folder.path(), newest);
 }
@@ -223,14 +257,12 @@ fn a_sealed_journal_without_its_end_is_refused() {
 fn tables_at_different_commits_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let newest = write(folder.path());
-    fs::write(journal(folder.path()), "").expect("a journal");
+    clear_all(folder.path());
     let Err(error) = open(folder.path(), false) else {
         panic!("it was opened")
     };
     assert!(
-        error
-            .to_string()
-            .contains("is not at the same commit as the others"),
+        error.to_string().contains("the log ends before the table "),
         "{error}"
     );
     accepted(folder.path(), newest);
@@ -240,8 +272,8 @@ fn tables_at_different_commits_are_refused() {
 fn rows_without_a_namespace_are_swept() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path());
-    // Few rows of the catalogue: only the journal has them.
-    fs::write(journal(folder.path()), "").expect("a journal");
+    // Few rows of the catalogue: only the log has them.
+    clear_all(folder.path());
     let engine = DiskEngine::open(&disk_options(folder.path(), true)).expect("it is accepted");
     assert!(rows(&engine, Table::Catalogue).is_empty() && !rows(&engine, Table::Data).is_empty());
     let database = Database::open(Arc::new(engine), Options::default()).expect("it is accepted");
@@ -262,14 +294,13 @@ fn a_missing_table_is_refused_even_if_losses_are_accepted() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path());
     let before = listing(folder.path());
-    for number in 0..=Table::ALL.len() {
-        let current = folder
-            .path()
-            .join(format!("store/keyspaces/{number}/current"));
+    for table in Table::ALL {
+        let name = table.name();
+        let current = folder.path().join(format!("store/{name}/current"));
         let bytes = fs::read(&current).expect("a file");
         fs::remove_file(&current).expect("a removal");
         let Err(error) = open(folder.path(), true) else {
-            panic!("it was opened without table {number}")
+            panic!("it was opened without the table {name}")
         };
         assert!(
             error.to_string().ends_with("has no file current"),
@@ -282,32 +313,37 @@ fn a_missing_table_is_refused_even_if_losses_are_accepted() {
 }
 
 #[test]
-fn a_batch_with_another_sequence_number_is_refused() {
+fn a_record_with_another_number_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path());
-    let journal = journal(folder.path());
-    let whole = fs::read(&journal).expect("a journal");
-    let ends = whole
-        .windows(4)
-        .enumerate()
-        .filter(|(_, window)| window == b"FJL\x03");
-    let starts: Vec<usize> = ends
-        .map(|(at, _)| at + 4)
-        .filter(|at| *at < whole.len())
-        .collect();
-    for start in [0, starts[starts.len() / 2], starts[starts.len() - 1]] {
-        // After the tag and the number of items; the checksum does not cover it. That of the last batch may be slightly
-        // higher.
-        let last = start == starts[starts.len() - 1];
-        for (byte, bit) in [(8, 0x40), (12, 0x20), (5, 2), (6, 1)]
-            .into_iter()
-            .take(if last { 2 } else { 4 })
-        {
+    open(folder.path(), false)
+        .expect("a database")
+        .close()
+        .expect("a close");
+    let (path, whole) = newest_segment(folder.path());
+    let all = records(&whole);
+    for record in [&all[0], &all[all.len() / 2], &all[all.len() - 1]] {
+        // Length, flags, commit, sequence number, and the newest synced commit.
+        for (byte, bit) in [
+            (16, 1),
+            (19, 0x40),
+            (20, 1),
+            (24, 1),
+            (31, 0x20),
+            (32, 2),
+            (39, 1),
+            (40, 1),
+            (47, 0x40),
+        ] {
             let mut bytes = whole.clone();
-            bytes[start + byte] ^= bit;
-            fs::write(&journal, &bytes).expect("a journal");
+            bytes[record.start + byte] ^= bit;
+            fs::write(&path, &bytes).expect("a segment");
             let text = refusal(folder.path());
-            assert!(text.contains("out of order"), "{text}");
+            let how = match record == &all[all.len() - 1] {
+                true => "the log ends before the last synced commit",
+                false => "cannot be read from byte",
+            };
+            assert!(text.contains(how), "{text}");
         }
     }
 }
@@ -316,7 +352,7 @@ fn a_batch_with_another_sequence_number_is_refused() {
 fn a_damaged_list_of_files_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path());
-    let files = listing(&folder.path().join("store/keyspaces")).into_iter();
+    let files = listing(&folder.path().join("store")).into_iter();
     let number = |path: &Path| -> Option<u64> {
         let name = path.file_name()?.to_str()?;
         name.strip_prefix('v')?.parse().ok()
@@ -335,7 +371,7 @@ fn a_damaged_list_of_files_is_refused() {
             *newest = (number, path, bytes);
         }
     }
-    assert_eq!(lists.len(), 1 + Table::ALL.len());
+    assert_eq!(lists.len(), Table::ALL.len());
     for (_, path, bytes) in lists.into_values() {
         let bytes = bytes.expect("a file");
         for place in (0..bytes.len()).step_by(37) {
@@ -363,24 +399,21 @@ fn a_torn_last_write_is_not_a_loss() {
     let folder = tempfile::tempdir().expect("a folder");
     // The commits fit in memory: a commit in a table was synced before, and cannot be torn.
     let newest = write_with(&DiskOptions::new(folder.path()));
-    let journal = journal(folder.path());
-    let whole = fs::read(&journal).expect("a journal");
-    let tears: [fn(&mut Vec<u8>); 3] = [
-        |bytes| bytes.truncate(bytes.len() - 1),
-        |bytes| {
-            let end = bytes.len();
-            bytes[end - 200..end - 100].fill(0);
-        },
-        |bytes| {
-            let end = bytes.len();
-            bytes[end - 60] ^= 1;
-            bytes.resize(end + 100_000, 0);
+    let (path, whole) = newest_segment(folder.path());
+    let last = records(&whole).pop().expect("a record");
+    let tears: [fn(&mut [u8], Range<usize>); 4] = [
+        |bytes, last| bytes[last.start..].fill(0),
+        |bytes, last| bytes[last.start + last.len() / 2..].fill(0),
+        |bytes, last| bytes[last.end - 200..last.end - 100].fill(0),
+        |bytes, last| {
+            bytes[last.end - 60] ^= 1;
+            bytes[last.end..last.end + 100_000].fill(0xa5);
         },
     ];
     for tear in tears {
         let mut bytes = whole.clone();
-        tear(&mut bytes);
-        fs::write(&journal, bytes).expect("a journal");
+        tear(&mut bytes, last.clone());
+        fs::write(&path, bytes).expect("a segment");
         let database =
             open(folder.path(), false).expect("a torn write without a sync is not a loss");
         assert_eq!(

@@ -1,5 +1,5 @@
 //! A machine with one core, like small servers and containers: however late the engine's threads run, the waiting data
-//! stays bounded, in memory and in the journals, and all work completes.
+//! stays bounded, in memory and in the log, and all work completes.
 //!
 //! The test starts itself again under `taskset`; where that is missing, it reports that and is skipped.
 
@@ -15,12 +15,12 @@ use akvs_core::{DiskEngine, DiskOptions};
 const AGAIN: &str = "AKVS_TEST_ON_ONE_CORE";
 const COMMITS: u64 = 80_000;
 const VALUE_BYTES: usize = 3_500;
-/// The bound of the journals, in bytes: their limit and a new file.
-const JOURNAL_BYTES: u64 = 224 << 20;
+/// The bound of the log, in bytes: its limit and two new segments.
+const LOG_BYTES: u64 = 224 << 20;
 const MEMORY_BYTES: u64 = 240 << 20;
 
 #[test]
-fn memory_and_journals_stay_bounded_on_one_core() {
+fn memory_and_log_stay_bounded_on_one_core() {
     if std::env::var_os(AGAIN).is_some() {
         return flood();
     }
@@ -30,7 +30,7 @@ fn memory_and_journals_stay_bounded_on_one_core() {
         .arg(this)
         .args([
             "--exact",
-            "one_core::memory_and_journals_stay_bounded_on_one_core",
+            "one_core::memory_and_log_stay_bounded_on_one_core",
         ])
         .env(AGAIN, "1")
         .output();
@@ -53,7 +53,7 @@ fn flood() {
         ..DiskOptions::new(folder.path())
     };
     let engine = DiskEngine::open(&options).expect("an engine");
-    let (mut journals, mut memory) = (0, 0);
+    let (mut log, mut memory) = (0, 0);
     let mut chance = 1_u64;
     for number in 0..COMMITS {
         chance = chance
@@ -69,25 +69,22 @@ fn flood() {
             .commit(batch, Durability::Buffered)
             .expect("a commit");
         if number % 1_000 == 0 {
-            journals = journals.max(journal_bytes(folder.path()));
+            log = log.max(log_bytes(folder.path()));
             memory = memory.max(memory_bytes());
         }
     }
-    let (journals_mib, memory_mib) = (journals >> 20, memory >> 20);
-    println!("journals {journals_mib} MiB, memory {memory_mib} MiB");
-    assert!(journals < JOURNAL_BYTES, "{journals_mib} MiB of journals");
+    let (log_mib, memory_mib) = (log >> 20, memory >> 20);
+    println!("log {log_mib} MiB, memory {memory_mib} MiB");
+    assert!(log < LOG_BYTES, "{log_mib} MiB of log");
     assert!(memory < MEMORY_BYTES, "{memory_mib} MiB of memory");
 }
 
-/// Returns the size of the journals on disk.
-fn journal_bytes(folder: &Path) -> u64 {
-    let files = std::fs::read_dir(folder.join("store")).expect("a folder");
-    let journals = files.flatten().filter(|file| {
-        let name = file.file_name();
-        name.to_string_lossy().ends_with(".jnl")
-    });
-    // A journal may be deleted meanwhile.
-    let sizes = journals
+/// Returns the size of the log on disk, with files that are kept for later segments.
+fn log_bytes(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder.join("store/log")).expect("a folder");
+    // A file may be renamed or deleted meanwhile.
+    let sizes = files
+        .flatten()
         .flat_map(|file| file.metadata())
         .map(|file| 512 * file.blocks());
     sizes.sum()

@@ -28,7 +28,7 @@ fn a_start_repeats_an_interrupted_creation_of_the_store() {
     let whole = |name: &str| folder.path().join(name);
     fs::remove_file(whole("akvs.format")).expect("a file");
     fs::rename(whole("store"), whole("store.new")).expect("a folder");
-    fs::remove_file(whole("store.new").join("version")).expect("a file");
+    fs::remove_file(whole("store.new").join("store.id")).expect("a file");
     assert_eq!(set(folder.path(), 1), Revision::new(1));
     assert!(!whole("store.new").exists() && whole("store").exists());
 }
@@ -49,15 +49,15 @@ fn a_start_completes_a_store_without_a_format() {
 fn a_folder_can_be_opened_after_a_refused_open() {
     let folder = tempfile::tempdir().expect("a folder");
     set(folder.path(), 1);
-    let (version, moved) = (
-        folder.path().join("store/version"),
+    let (id, moved) = (
+        folder.path().join("store/store.id"),
         folder.path().join("akvs.moved"),
     );
-    fs::rename(&version, &moved).expect("a file");
+    fs::rename(&id, &moved).expect("a file");
     for _ in 0..3 {
         assert!(DiskEngine::open(&DiskOptions::new(folder.path())).is_err());
     }
-    fs::rename(&moved, &version).expect("a file");
+    fs::rename(&moved, &id).expect("a file");
     assert_eq!(set(folder.path(), 2), Revision::new(2));
 }
 

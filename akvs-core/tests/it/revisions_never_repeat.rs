@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use akvs_core::engine::{Batch, Durability, Engine, PageLimit, Table};
@@ -12,7 +12,7 @@ use akvs_core::{
     Revision, Timestamp, restore,
 };
 
-use crate::common::{NOW, at, disk, key, memory, store_named};
+use crate::common::{NOW, at, disk, key, memory, newest_segment, records, store_named};
 use crate::sample_data::backup;
 
 /// Sets a key this many times, and returns the revisions.
@@ -159,15 +159,6 @@ fn a_volatile_engine_starts_at_the_clock() {
     );
 }
 
-/// Returns the content of the journal, without the preallocated space after it.
-fn journal(folder: &Path) -> (PathBuf, Vec<u8>) {
-    let path = folder.join("store/0.jnl");
-    let mut bytes = fs::read(&path).expect("a journal");
-    let last = bytes.iter().rposition(|byte| *byte != 0);
-    bytes.truncate(last.map_or(0, |last| last + 1));
-    (path, bytes)
-}
-
 #[test]
 fn revisions_lost_by_a_power_loss_are_not_assigned_again() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -178,13 +169,14 @@ fn revisions_lost_by_a_power_loss_are_not_assigned_again() {
     database
         .raise_watermark(database.revision())
         .expect("a watermark");
-    let (path, synced) = journal(folder);
+    let (path, synced) = newest_segment(folder);
     let lost = set(&database, 40, Durability::Buffered);
     assert_eq!(lost.last(), Some(&43));
     drop(database);
     // A power loss removes commits that were not synced.
-    assert!(journal(folder).1.len() > synced.len());
-    fs::write(path, synced).expect("a journal");
+    let written = records(&newest_segment(folder).1).len();
+    assert!(written > records(&synced).len());
+    fs::write(path, synced).expect("a segment");
 
     let database = disk(folder);
     for seen in lost {

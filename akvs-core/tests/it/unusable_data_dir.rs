@@ -135,6 +135,10 @@ fn a_folder_of_another_format_is_refused() {
         (FORMAT + 1, "use a newer release"),
         (
             FORMAT - 1,
+            "back it up with the release that wrote it, then restore the backup",
+        ),
+        (
+            FORMAT - 2,
             "export it with the release that wrote it, then import the export",
         ),
     ] {

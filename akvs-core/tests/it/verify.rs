@@ -48,7 +48,7 @@ fn verify_live(database: &Database) -> Vec<String> {
     found
 }
 
-/// Returns a folder with files of every kind, and commits that only the journal has.
+/// Returns a folder with files of every kind, and commits that only the log has.
 fn filled_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let mut prng = Prng(11);
@@ -132,7 +132,7 @@ fn a_flipped_byte_is_found_anywhere() {
     let mut copied = fresh(number);
     for (path, bytes) in files(folder.path()) {
         let name = path.strip_prefix(folder.path()).unwrap();
-        // The rest of a journal is zeros.
+        // The rest of a segment of the log is zeros.
         let used = bytes.iter().rposition(|byte| *byte != 0);
         let used = used.map_or(0, |last| (last + 200).min(bytes.len()));
         for place in places(used) {
@@ -171,7 +171,6 @@ fn a_missing_or_longer_file_is_found() {
     let unchecked = verify(folder.path()).unwrap().0.unchecked;
     for (path, bytes) in files(folder.path()) {
         let name = path.strip_prefix(folder.path()).unwrap();
-        let is_journal = name.extension().is_some_and(|extension| extension == "jnl");
         if bytes.is_empty()
             || unchecked
                 .iter()
@@ -187,9 +186,7 @@ fn a_missing_or_longer_file_is_found() {
         };
         tried(&|| fs::remove_file(&path).unwrap());
         tried(&|| fs::write(&path, &bytes[..bytes.len() / 2]).unwrap());
-        if !is_journal {
-            tried(&|| fs::write(&path, [&bytes[..], b"x"].concat()).unwrap());
-        }
+        tried(&|| fs::write(&path, [&bytes[..], b"x"].concat()).unwrap());
     }
 }
 
@@ -217,7 +214,7 @@ fn a_store_is_checked_while_it_is_written_to() {
     // Damage under a running engine is found, too.
     let is_table = |path: &Path| {
         path.parent()
-            .is_some_and(|folder| folder.ends_with("2/blobs"))
+            .is_some_and(|folder| folder.ends_with("data/blobs"))
     };
     // The engine may replace the damaged file before it is checked, so the test tries again.
     let damage_and_verify = || {

@@ -1,10 +1,7 @@
-//! The engine's own threads: one writes memtables to files, one compacts the files.
+//! The engine's own threads: one writes memtables to files and prepares segments of the log, one compacts the files.
 //!
-//! fjall would do both on its workers. There many commits fill the workers' queue, which the workers themselves wait
-//! for, so that nothing is flushed any more; a full disk blocks all writes until the next start; and a compaction
-//! delays the stop. Therefore fjall is configured never to flush or compact. A memtable is sealed only under the flush
-//! lock of its table, and written to a file before the lock is released: when fjall's worker gets the lock, to delete
-//! obsolete journals, nothing is left to flush. `backlog` bounds what waits.
+//! Both run at a lower priority than commits. An error of theirs, other than a lack of space, ends all commits; a lack
+//! of space is tried again each second. `backlog` bounds what waits.
 
 mod compact;
 mod flush;
@@ -12,27 +9,31 @@ mod replaced;
 
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use std::sync::atomic::Ordering;
+
 use self::replaced::ReplacedList;
-use super::backlog::Backlog;
-use super::compaction::{self, Interrupt};
+use super::Table;
 use super::failure::{damaged, translate};
-use super::{FjallStore, Table};
+use super::shared::Core;
 use crate::engine::KeyRange;
 use crate::{Error, Result};
 
 /// How long a thread waits before it tries again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the memory of a memtable is kept at most once no reader uses it.
+const FREE_INTERVAL: Duration = Duration::from_millis(100);
 /// The space that must be free after a memtable is written to a file.
 const FLUSH_RESERVE_BYTES: u64 = 4 << 20;
 /// How many times reclaiming is tried, and the number of files in the first level at which it yields to other
 /// compactions.
 const RECLAIM_TRIES: u32 = 5;
 const RECLAIM_RUNS: usize = 12;
+/// The priority of the threads: commits and requests come first.
+const NICE: i32 = 10;
 
 /// The threads; they end when this is dropped.
 pub(super) struct Background {
@@ -40,18 +41,15 @@ pub(super) struct Background {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// The requested work, and what it works on.
 pub(super) struct Shared {
-    pub(super) store: FjallStore,
-    pub(super) backlog: Backlog,
-    pub(super) interrupt: Arc<Interrupt>,
+    core: Arc<Core>,
     work: Mutex<Work>,
     wake: Condvar,
     stop: Condvar,
     /// Held while files of a table are written, by either thread, in this order.
     flushing: Mutex<()>,
     compacting: Mutex<()>,
-    /// Whether a thread of the engine holds the flush lock of a table, so that fjall's worker does not flush it.
-    holds_flush_lock: [AtomicBool; Table::ALL.len()],
     replaced: Mutex<Vec<ReplacedList>>,
     failure: OnceLock<Error>,
 }
@@ -59,8 +57,8 @@ pub(super) struct Shared {
 /// The requested work.
 #[derive(Default)]
 struct Work {
-    flush: [bool; Table::ALL.len()],
-    checkpoint: bool,
+    /// Whether a memtable was sealed or a segment was requested.
+    flush: bool,
     compact: [bool; Table::ALL.len()],
     discard: Vec<Discard>,
     reclaim: Reclaim,
@@ -81,32 +79,36 @@ enum Reclaim {
 struct Discard {
     table: Table,
     range: KeyRange,
-    is_done: bool,
+    state: DiscardState,
+}
+
+/// How far the discarding of files is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum DiscardState {
+    /// The log may still have rows up to this sequence number, which a start would write again.
+    Logged(lsm_tree::SeqNo),
+    /// They are being written to files, after which they are removed from the log.
+    Flushing(lsm_tree::SeqNo),
+    Ready,
+    Done,
 }
 
 impl Background {
     /// Starts the threads.
-    pub(super) fn start(
-        store: FjallStore,
-        interrupt: Arc<Interrupt>,
-        memtable_bytes: u64,
-    ) -> std::io::Result<Background> {
-        let backlog = Backlog::new(Arc::clone(&interrupt.space), memtable_bytes);
+    pub(super) fn start(core: Arc<Core>) -> std::io::Result<Background> {
         let work = Work {
             // Work that an earlier process may have left.
             compact: [true; Table::ALL.len()],
+            flush: true,
             ..Work::default()
         };
         let shared = Arc::new(Shared {
-            store,
-            backlog,
-            interrupt,
+            core,
             work: Mutex::new(work),
             wake: Condvar::new(),
             stop: Condvar::new(),
             flushing: Mutex::default(),
             compacting: Mutex::default(),
-            holds_flush_lock: Default::default(),
             replaced: Mutex::default(),
             failure: OnceLock::new(),
         });
@@ -115,11 +117,15 @@ impl Background {
             threads: Vec::new(),
         };
         background.spawn("akvs-flush", Shared::run_flushes)?;
-        background.spawn(compaction::THREAD, Shared::run_compactions)?;
+        background.spawn("akvs-compact", Shared::run_compactions)?;
         Ok(background)
     }
 
-    fn spawn(&mut self, name: &str, run: fn(&Shared) -> fjall::Result<()>) -> std::io::Result<()> {
+    fn spawn(
+        &mut self,
+        name: &str,
+        run: fn(&Shared) -> lsm_tree::Result<()>,
+    ) -> std::io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new().name(name.into());
         self.threads
@@ -135,29 +141,30 @@ impl Background {
 impl Drop for Background {
     fn drop(&mut self) {
         self.shared.work().stopping = true;
-        self.shared
-            .interrupt
-            .is_raised
-            .store(true, Ordering::Relaxed);
+        let raised = &self.shared.core.interrupt.is_raised;
+        raised.store(true, Ordering::Relaxed);
         self.shared.wake.notify_all();
         self.shared.stop.notify_all();
         for thread in self.threads.drain(..) {
             // Its panics were caught.
             let _ = thread.join();
         }
+        self.shared.core.remove_unused_segments();
     }
 }
 
 impl Shared {
     /// Runs a thread, and records its failure.
-    fn run_thread(&self, run: fn(&Shared) -> fjall::Result<()>) {
+    fn run_thread(&self, run: fn(&Shared) -> lsm_tree::Result<()>) {
+        // On Linux it is the priority of this thread. Without it commits are slower at full load.
+        let _ = rustix::process::nice(NICE);
         let error = match catch_unwind(AssertUnwindSafe(|| run(self))) {
             Ok(Ok(())) => return,
             Ok(Err(error)) => translate(error),
             Err(_) => damaged(None),
         };
         let _ = self.failure.set(error);
-        self.backlog.changed();
+        self.core.backlog.changed();
     }
 
     /// Returns the failure that ended the background work, if any.
@@ -178,20 +185,9 @@ impl Shared {
         }
     }
 
-    /// Requests that a memtable is written to a file.
-    pub(super) fn flush(&self, table: Table) {
-        self.request(|work| &mut work.flush[table as usize]);
-    }
-
-    /// Requests that all memtables are written to files, so that their journals are deleted.
-    pub(super) fn checkpoint(&self) {
-        self.request(|work| &mut work.checkpoint);
-    }
-
-    /// Requests that all memtables are written to files, whatever the size of the journals.
-    pub(super) fn flush_all_tables(&self) {
-        Table::ALL.into_iter().for_each(|table| self.flush(table));
-        self.checkpoint();
+    /// Requests that sealed memtables are written to files and requested segments are prepared.
+    pub(super) fn flush(&self) {
+        self.request(|work| &mut work.flush);
     }
 
     /// Wakes the threads, so that they measure the free space periodically.
@@ -206,21 +202,39 @@ impl Shared {
         if self.failure.get().is_some() {
             return true;
         }
-        let mut work = self.work();
         let matches = |requested: &Discard| requested.table == table && requested.range == *range;
-        if let Some(at) = work.discard.iter().position(matches) {
-            return work.discard[at].is_done && {
+        let mut work = self.work();
+        let Some(at) = work.discard.iter().position(matches) else {
+            work.discard.push(Discard {
+                table,
+                range: range.clone(),
+                state: DiscardState::Logged(self.core.newest_logged()),
+            });
+            return false;
+        };
+        let (newest, is_flushing) = match work.discard[at].state {
+            DiscardState::Done => {
                 work.discard.remove(at);
-                true
-            };
+                return true;
+            }
+            DiscardState::Ready => return false,
+            DiscardState::Logged(newest) => (newest, false),
+            DiscardState::Flushing(newest) => (newest, true),
+        };
+        if self.core.files.begins_after() >= newest {
+            work.discard[at].state = DiscardState::Ready;
+            self.wake.notify_all();
+        } else if self.core.is_disk_full() {
+            // The rows are removed one by one: nothing must be written to files for that.
+            work.discard.remove(at);
+            return true;
+        } else if !is_flushing {
+            if self.core.empty_log() {
+                work.discard[at].state = DiscardState::Flushing(newest);
+            }
+            work.flush = true;
+            self.wake.notify_all();
         }
-        work.discard.push(Discard {
-            table,
-            range: range.clone(),
-            is_done: false,
-        });
-        drop(work);
-        self.wake.notify_all();
         false
     }
 
@@ -254,32 +268,27 @@ impl Shared {
         let (work, _) = waited.unwrap_or_else(PoisonError::into_inner);
         work.stopping
     }
-
-    fn watermark(&self) -> fjall::SeqNo {
-        let supervisor = &self.store.database.supervisor;
-        supervisor.snapshot_tracker.get_seqno_safe_to_gc()
-    }
 }
 
 fn acquire(lock: &Mutex<()>) -> MutexGuard<'_, ()> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn kind(error: &fjall::LsmError) -> Option<ErrorKind> {
-    if let fjall::LsmError::Io(error) = error {
+fn kind(error: &lsm_tree::Error) -> Option<ErrorKind> {
+    if let lsm_tree::Error::Io(error) = error {
         Some(error.kind())
     } else {
         None
     }
 }
 
-fn is_full(error: &fjall::LsmError) -> bool {
+fn is_full(error: &lsm_tree::Error) -> bool {
     matches!(
         kind(error),
         Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
     )
 }
 
-fn is_interrupted(error: &fjall::LsmError) -> bool {
+fn is_interrupted(error: &lsm_tree::Error) -> bool {
     kind(error) == Some(ErrorKind::Interrupted)
 }

@@ -1,31 +1,20 @@
-//! The bounds of what waits to be written to files: memtables, journals, and files to compact. A commit beyond one of
-//! them waits for the background work, up to a timeout.
+//! The bounds of what waits to be written to files: memtables, and files to compact. A commit beyond one of them waits
+//! for the background work, up to a timeout.
 //!
-//! The sizes are updated as commits and files are written, so that a commit only loads them; if they exceed a bound,
-//! the tables are measured.
+//! The sizes are updated as commits and files are written, so that a commit only loads them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use fjall::AbstractTree;
-
-use super::FjallStore;
 use super::free_space::FreeSpace;
 use crate::engine::Table;
 
-/// Beyond this size of the journals all memtables are written to files, so that journals can be deleted. A new journal
-/// has 64 MiB, mostly not allocated on disk.
-pub(super) const CHECKPOINT_BYTES: u64 = 72 << 20;
-/// The maximum bytes of the journals, except for the commit that exceeds it.
-const MAX_JOURNAL_BYTES: u64 = 192 << 20;
 /// The maximum bytes of all memtables, in memtables of one table.
 const MAX_MEMTABLES: u64 = 6;
-/// Below the 30 at which fjall blocks within a commit.
+/// Beyond this reads become slow, because they look into each of them.
 const MAX_UNCOMPACTED_RUNS: usize = 26;
-/// The bytes written between two measurements of the journals.
-const MEASURE_INTERVAL_BYTES: u64 = 4 << 20;
-/// How long a commit waits before it measures again.
+/// How long a commit waits before it looks again.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The data that waits to be written to files, and its bounds.
@@ -33,9 +22,6 @@ pub(super) struct Backlog {
     space: Arc<FreeSpace>,
     memtable_bytes: u64,
     tables: [Waiting; Table::ALL.len()],
-    journal_bytes: AtomicU64,
-    /// The bytes written since the journals were measured.
-    unmeasured_bytes: AtomicU64,
     /// Whether memtables cannot be written to files because the disk is full.
     pub(super) is_disk_full: AtomicBool,
     is_idle: AtomicBool,
@@ -56,8 +42,6 @@ impl Backlog {
             space,
             memtable_bytes,
             tables: Default::default(),
-            journal_bytes: AtomicU64::new(0),
-            unmeasured_bytes: AtomicU64::new(0),
             is_disk_full: AtomicBool::new(false),
             is_idle: AtomicBool::new(true),
             lock: Mutex::default(),
@@ -80,35 +64,17 @@ impl Backlog {
         bytes > self.memtable_bytes
     }
 
-    /// Records the bytes written to the journal, and returns whether it must be measured.
-    pub(super) fn wrote(&self, bytes: u64) -> bool {
-        self.space.wrote(bytes);
-        let unmeasured = self.unmeasured_bytes.load(Ordering::Relaxed) + bytes;
-        let is_due = unmeasured >= MEASURE_INTERVAL_BYTES.min(self.memtable_bytes);
-        let left = if is_due { 0 } else { unmeasured };
-        self.unmeasured_bytes.store(left, Ordering::Relaxed);
-        is_due
+    /// Records that a memtable of this size was sealed, and the next one is empty.
+    pub(super) fn sealed(&self, table: Table, bytes: u64) {
+        let waiting = self.waiting(table);
+        waiting.sealed_bytes.fetch_add(bytes, Ordering::Relaxed);
+        waiting.active_bytes.store(0, Ordering::Relaxed);
     }
 
-    /// Records the size of the journals, and returns whether they need a checkpoint.
-    pub(super) fn measured(&self, journal_bytes: u64) -> bool {
-        self.journal_bytes.store(journal_bytes, Ordering::Relaxed);
-        journal_bytes > CHECKPOINT_BYTES
-    }
-
-    pub(super) fn sealing(&self, table: Table, bytes: u64) {
+    /// Records that a sealed memtable of this size was written to files.
+    pub(super) fn flushed(&self, table: Table, bytes: u64, runs: usize) {
         let sealed = &self.waiting(table).sealed_bytes;
-        sealed.store(bytes, Ordering::Relaxed);
-    }
-
-    pub(super) fn sealed(&self, table: Table, active_bytes: u64) {
-        let active = &self.waiting(table).active_bytes;
-        active.store(active_bytes, Ordering::Relaxed);
-    }
-
-    pub(super) fn flushed(&self, table: Table, runs: usize) {
-        let sealed = &self.waiting(table).sealed_bytes;
-        sealed.store(0, Ordering::Relaxed);
+        sealed.fetch_sub(bytes, Ordering::Relaxed);
         self.compacted(table, runs);
     }
 
@@ -152,26 +118,16 @@ impl Backlog {
     /// Returns whether a commit may start.
     pub(super) fn has_room(&self) -> bool {
         let runs = |waiting: &Waiting| waiting.runs.load(Ordering::Relaxed);
-        self.bytes() <= MAX_MEMTABLES * self.memtable_bytes
+        self.has_memory()
             && self
                 .tables
                 .iter()
                 .all(|table| runs(table) <= MAX_UNCOMPACTED_RUNS)
-            && self.journal_bytes.load(Ordering::Relaxed) <= MAX_JOURNAL_BYTES
     }
 
-    /// Measures the tables and the journals, and returns whether a commit may start.
-    pub(super) fn refresh(&self, store: &FjallStore) -> fjall::Result<bool> {
-        for table in Table::ALL {
-            let (tree, waiting) = (&store.keyspace(table).tree, self.waiting(table));
-            let active = tree.active_memtable().size();
-            waiting.active_bytes.store(active, Ordering::Relaxed);
-            let runs = tree.l0_run_count();
-            waiting.runs.store(runs, Ordering::Relaxed);
-        }
-        let journal = store.database.journal_disk_space()?;
-        self.journal_bytes.store(journal, Ordering::Relaxed);
-        Ok(self.has_room())
+    /// Returns whether the memtables are below their bound.
+    pub(super) fn has_memory(&self) -> bool {
+        self.bytes() <= MAX_MEMTABLES * self.memtable_bytes
     }
 
     /// Returns the table with the largest memtable.
@@ -181,6 +137,12 @@ impl Backlog {
             .into_iter()
             .max_by_key(bytes)
             .unwrap_or(Table::Data)
+    }
+
+    /// Returns whether no sealed memtable waits.
+    pub(super) fn is_flushed(&self) -> bool {
+        let sealed = |waiting: &Waiting| waiting.sealed_bytes.load(Ordering::Relaxed);
+        self.tables.iter().all(|table| sealed(table) == 0)
     }
 
     /// Waits for a change, for a short time.
@@ -200,23 +162,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memtables_journals_and_files_are_bounded() {
+    fn memtables_and_files_are_bounded() {
         let space = FreeSpace::new(std::path::Path::new("/"), 0);
         let backlog = Backlog::new(Arc::new(space), 100);
         assert!(backlog.has_room());
         assert!(!backlog.committed(Table::Data, 100) && backlog.committed(Table::Data, 101));
-        backlog.sealing(Table::History, 499);
+        backlog.sealed(Table::History, 499);
         assert!(backlog.has_room());
-        backlog.sealing(Table::History, 500);
+        backlog.sealed(Table::History, 1);
         assert!(!backlog.has_room(), "101 and 500 bytes");
-        backlog.flushed(Table::History, MAX_UNCOMPACTED_RUNS);
-        assert!(backlog.has_room());
+        backlog.flushed(Table::History, 1, 0);
+        assert!(backlog.has_room() && !backlog.is_flushed());
+        backlog.flushed(Table::History, 499, MAX_UNCOMPACTED_RUNS);
+        assert!(backlog.has_room() && backlog.is_flushed());
         backlog.compacted(Table::Meta, MAX_UNCOMPACTED_RUNS + 1);
         assert!(!backlog.has_room());
         backlog.compacted(Table::Meta, 0);
-        assert!(!backlog.measured(CHECKPOINT_BYTES) && backlog.measured(CHECKPOINT_BYTES + 1));
         assert!(backlog.has_room());
-        backlog.measured(MAX_JOURNAL_BYTES + 1);
-        assert!(!backlog.has_room());
     }
 }

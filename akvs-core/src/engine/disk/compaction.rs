@@ -1,39 +1,26 @@
 //! The compaction strategies of tables, and the interruption of a compaction.
 //!
-//! fjall compacts on its own workers, where an error, for example a full disk, blocks all writes until the next start,
-//! and no compaction can be interrupted. Therefore the strategy that fjall has for a table never merges files, and the
-//! engine's own thread (`background`) compacts with another one. The filter that each compaction calls for each row
-//! keeps every row; it interrupts a compaction on the engine's thread: at the stop, where the disk is nearly full, and
-//! where reclaiming delays other compactions. After the last row it syncs the folder of value files, before the table's
-//! list names the new ones.
+//! The filter that each compaction calls for each row keeps every row; it interrupts a compaction at the stop, where the
+//! disk is nearly full, and where reclaiming delays other compactions. After the last row it syncs the folder of value
+//! files, before the table's list names the new ones.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fjall::compaction::Leveled;
-use fjall::compaction::filter::{
-    CompactionFilter, CompactionFilterResult, Context, Factory, ItemAccessor, Verdict,
-};
+use lsm_tree::compaction::filter::{Context, ItemAccessor};
+use lsm_tree::compaction::{CompactionFilter, Factory, Leveled, Verdict};
 
 use super::durable::Durable;
 use super::free_space::FreeSpace;
 
-/// The name of the compaction thread, by which the filter recognizes it.
-pub(super) const THREAD: &str = "akvs-compact";
 /// The number of rows between two checks of the free space.
 const ROWS_PER_SPACE_CHECK: u32 = 4_096;
 /// A compaction is interrupted below this free space, so that commits still have some.
 const RESERVED_BYTES: u64 = 16 << 20;
 
-/// Returns the strategy of fjall's workers: files are moved between levels, but none are merged.
-pub(super) fn fjall_strategy() -> Arc<Leveled> {
-    let strategy = Leveled::default().with_l0_threshold(u8::MAX);
-    Arc::new(strategy.with_table_target_size(1 << 50))
-}
-
-/// Returns the strategy of the engine.
+/// Returns the usual strategy.
 pub(super) fn default_strategy() -> Arc<Leveled> {
     Arc::new(Leveled::default())
 }
@@ -99,9 +86,8 @@ impl Factory for Filters {
     }
 
     fn make_filter(&self, _: &Context) -> Box<dyn CompactionFilter> {
-        let is_ours = std::thread::current().name() == Some(THREAD);
         Box::new(Filter {
-            interrupt: is_ours.then(|| Arc::clone(&self.interrupt)),
+            interrupt: Arc::clone(&self.interrupt),
             values: self.values.clone(),
             rows: 0,
         })
@@ -109,17 +95,14 @@ impl Factory for Filters {
 }
 
 struct Filter {
-    /// None on a worker of fjall, which must not fail.
-    interrupt: Option<Arc<Interrupt>>,
+    interrupt: Arc<Interrupt>,
     values: Option<PathBuf>,
     rows: u32,
 }
 
 impl CompactionFilter for Filter {
-    fn filter_item(&mut self, item: ItemAccessor<'_>, _: &Context) -> CompactionFilterResult {
-        let Some(interrupt) = &self.interrupt else {
-            return Ok(Verdict::Keep);
-        };
+    fn filter_item(&mut self, item: ItemAccessor<'_>, _: &Context) -> lsm_tree::Result<Verdict> {
+        let interrupt = &self.interrupt;
         if interrupt.is_due() {
             return Err(interrupted(std::io::ErrorKind::Interrupted));
         }
@@ -133,9 +116,8 @@ impl CompactionFilter for Filter {
     }
 
     fn finish(self: Box<Self>) {
-        let (Some(interrupt), Some(values)) = (self.interrupt, self.values) else {
-            return;
-        };
+        let interrupt = self.interrupt;
+        let Some(values) = self.values else { return };
         if let Err(error) = interrupt.durable.values(&values) {
             let unsynced = interrupt.unsynced.lock();
             *unsynced.unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -143,6 +125,6 @@ impl CompactionFilter for Filter {
     }
 }
 
-fn interrupted(kind: std::io::ErrorKind) -> fjall::LsmError {
+fn interrupted(kind: std::io::ErrorKind) -> lsm_tree::Error {
     std::io::Error::new(kind, "the compaction was interrupted").into()
 }

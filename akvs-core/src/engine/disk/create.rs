@@ -3,16 +3,12 @@
 //! It owns the order of steps: the engine's files are created under another name, synced and closed, and only then is
 //! the folder established. Invariant: after a failure the folder is as it was before.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
 
-use super::in_flight::InFlightCommit;
-use super::store_id::StoreId;
-use super::{
-    Background, CommitMarkers, DiskEngine, DiskOptions, Engine, FjallStore, MemtableReaper,
-    OpenError, Writer, store, store_id,
-};
+use super::log::Log;
+use super::start::{self, Start};
+use super::{ADMITTED_COMMIT_TIMEOUT, DiskEngine, DiskOptions, Engine, OpenError, store_id};
 use crate::data_dir::{DataDir, Rollback};
 use crate::{Error, Revision};
 
@@ -37,34 +33,6 @@ impl DiskEngine {
             rollback.restore(&folder);
         })
     }
-
-    /// Returns an engine without rows.
-    fn empty(
-        store: FjallStore,
-        background: Background,
-        id: StoreId,
-        folder: &Arc<DataDir>,
-    ) -> DiskEngine {
-        let markers = CommitMarkers {
-            store: id,
-            ..CommitMarkers::default()
-        };
-        DiskEngine {
-            background,
-            store,
-            writer: Mutex::new(Writer {
-                markers,
-                reaper: MemtableReaper::new(),
-                resets_markers: false,
-                failed: false,
-            }),
-            synced: AtomicU64::new(0),
-            in_flight: InFlightCommit::default(),
-            lost_commits: false,
-            commit_timeout: Duration::ZERO,
-            folder: Arc::clone(folder),
-        }
-    }
 }
 
 fn create_in<T, E: From<OpenError> + From<Error>>(
@@ -75,18 +43,37 @@ fn create_in<T, E: From<OpenError> + From<Error>>(
     let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
     // There is no store: this removes what an interrupted attempt left.
     folder.needs_store().map_err(unusable)?;
-    let interrupt = store::interrupt(folder, options);
-    let store = store::open(&folder.new_store(), options, Some(&interrupt))?;
-    let id = store_id::create(&folder.new_store()).map_err(unusable)?;
-    let background = Background::start(store.clone(), interrupt, options.memtable_bytes);
-    let engine = DiskEngine::empty(store, background.map_err(unusable)?, id, folder);
+    let store = folder.new_store();
+    start::create(&store, options)?;
+    let engine = open_new(&store, folder, options)?;
     let (made, revision) = fill(&engine)?;
     engine.sync()?;
-    let commit = engine.synced.load(Ordering::Acquire);
+    let commit = engine.core.synced();
     // The files are closed before they are renamed.
     drop(engine);
     folder.establish().map_err(unusable)?;
     // Last, because a watermark without its store would make one seem lost.
     folder.raise_watermark(revision, commit).map_err(unusable)?;
     Ok(made)
+}
+
+/// Opens a store without rows.
+fn open_new(
+    store: &Path,
+    folder: &Arc<DataDir>,
+    options: &DiskOptions,
+) -> Result<DiskEngine, OpenError> {
+    let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
+    let damaged = |how| OpenError::Damaged(options.folder.clone(), how);
+    let id = store_id::read(store).map_err(unusable)?;
+    let id = id.map_err(damaged)?;
+    let found = Start {
+        store,
+        id,
+        log: Log::read(store, &id).map_err(unusable)?,
+        synced: 0,
+        lost: None,
+    };
+    let (core, _) = start::start(found, options)?;
+    DiskEngine::run(core, ADMITTED_COMMIT_TIMEOUT, Arc::clone(folder), false).map_err(unusable)
 }

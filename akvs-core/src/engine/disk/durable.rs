@@ -1,7 +1,7 @@
-//! The order in which background work becomes durable: the journal, then the files of a table and the folders that name
+//! The order in which background work becomes durable: the log, then the files of a table and the folders that name
 //! them, then the table's list of files. Invariant: after a power loss between any two steps the store is intact.
 //!
-//! lsm-tree syncs the files, the folder of tables and the list; the journal and the folder of values are synced here.
+//! lsm-tree syncs the files, the folder of tables and the list; the log and the folder of values are synced here.
 
 use std::fs::File;
 use std::io;
@@ -15,8 +15,8 @@ use super::Table;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(test), allow(dead_code, reason = "tests read the table"))]
 pub(super) enum Step {
-    /// All commits so far are in the journal.
-    Journal,
+    /// All commits so far are in the log.
+    Log,
     /// All value files so far are in their folder.
     Values,
     /// A table's list names the files of a flush.
@@ -36,10 +36,10 @@ pub(super) struct Durable {
 type Probe = Box<dyn FnMut(Step) + Send>;
 
 impl Durable {
-    /// Syncs the journal with this function.
-    pub(super) fn journal<E>(&self, sync: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    /// Syncs the log with this function.
+    pub(super) fn log<E>(&self, sync: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         sync()?;
-        self.note(Step::Journal);
+        self.note(Step::Log);
         Ok(())
     }
 
@@ -80,9 +80,8 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::super::compaction;
     use super::*;
-    use crate::engine::disk::{integrity, manifest};
+    use crate::engine::disk::{integrity, log, manifest};
     use crate::engine::{Batch, Durability, Engine};
     use crate::{DiskEngine, DiskOptions};
 
@@ -104,17 +103,13 @@ mod tests {
         }
     }
 
-    /// Returns the journals of a store as they are now, without the preallocated space after them.
-    fn journals(store: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-        let files = fs::read_dir(store).unwrap().flatten();
-        let files = files.filter(|file| file.path().extension().is_some_and(|is| is == "jnl"));
-        let image = |path: PathBuf| {
-            let mut bytes = fs::read(&path).unwrap();
-            let last = bytes.iter().rposition(|byte| *byte != 0);
-            bytes.truncate(last.map_or(0, |last| last + 1));
-            (path, bytes)
-        };
-        files.map(|file| image(file.path())).collect()
+    /// Returns the files of a store's log as they are now.
+    fn log_files(store: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+        let files = fs::read_dir(store.join(log::FOLDER)).unwrap().flatten();
+        // A file may be renamed meanwhile.
+        files
+            .filter_map(|file| Some((file.path(), fs::read(file.path()).ok()?)))
+            .collect()
     }
 
     fn copy(from: &Path, to: &Path) {
@@ -123,7 +118,7 @@ mod tests {
             let (from, to) = (entry.path(), to.join(entry.file_name()));
             if from.is_dir() {
                 copy(&from, &to);
-            } else if from.extension().is_none_or(|is| is != "jnl") {
+            } else if !from.parent().unwrap().ends_with(log::FOLDER) {
                 fs::copy(from, to).unwrap();
             }
         }
@@ -132,9 +127,9 @@ mod tests {
     /// Sends a copy of what a power loss leaves when the data table has a new file: all that was synced.
     fn lose_power(folder: &Path, engine: &DiskEngine, lost: Sender<TempDir>) {
         let (folder, store) = (folder.to_owned(), folder.join("store"));
-        let mut synced = journals(&store);
+        let mut synced = log_files(&store);
         let probe = move |step| match step {
-            Step::Journal => synced = journals(&store),
+            Step::Log => synced = log_files(&store),
             Step::Flushed(Table::Data) => {
                 let after = tempfile::tempdir().unwrap();
                 copy(&folder, after.path());
@@ -147,7 +142,7 @@ mod tests {
             }
             Step::Flushed(_) | Step::Compacted(_) | Step::Values => {}
         };
-        engine.background.shared().interrupt.durable.probe(probe);
+        engine.core.interrupt.durable.probe(probe);
     }
 
     #[test]
@@ -157,7 +152,7 @@ mod tests {
         let (lost, after) = channel();
         lose_power(folder.path(), &engine, lost);
         write(&engine, 1, 0..KEYS);
-        engine.background.shared().flush(Table::Data);
+        engine.background.shared().flush_now(Table::Data);
         let after = after.recv().unwrap();
         drop(engine);
         let engine = DiskEngine::open(&DiskOptions::new(after.path())).unwrap();
@@ -191,7 +186,7 @@ mod tests {
         let (sender, found) = channel();
         let mut new = [BTreeSet::new(), BTreeSet::new()];
         let probe = move |step| {
-            let by = usize::from(std::thread::current().name() == Some(compaction::THREAD));
+            let by = usize::from(std::thread::current().name() == Some("akvs-compact"));
             let (present, named) = values(&table);
             let how = match step {
                 Step::Values => {
@@ -200,19 +195,19 @@ mod tests {
                 }
                 Step::Flushed(Table::Data) => 0,
                 Step::Compacted(Table::Data) => 1,
-                Step::Flushed(_) | Step::Compacted(_) | Step::Journal => return,
+                Step::Flushed(_) | Step::Compacted(_) | Step::Log => return,
             };
             if !std::mem::take(&mut new[by]).is_disjoint(&named) {
                 let _ = sender.send(how);
             }
         };
-        engine.background.shared().interrupt.durable.probe(probe);
+        engine.core.interrupt.durable.probe(probe);
         let mut is_right = [false; 2];
         for round in 1..20 {
             // Obsolete values are removed by rewriting the values next to them to another file.
             let replaced = (0..KEYS).filter(|number| round == 1 || number % 4 > 0);
             write(&engine, round, replaced);
-            engine.background.shared().flush(Table::Data);
+            engine.background.shared().flush_now(Table::Data);
             while !engine.reclaim().unwrap() {
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }

@@ -1,23 +1,22 @@
-//! The translation of fjall's errors and panics.
+//! The translation of lsm-tree's errors and panics.
 //!
-//! It states what failed in AKVS's terms, and keeps fjall's error as the source, for the log.
+//! It states what failed in AKVS's terms, and keeps the error as the source, for the log.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{DiskEngine, DiskOptions};
+use lsm_tree::Error as LsmError;
+
+use super::DiskOptions;
 use crate::data_dir::OpenError;
 use crate::{Code, Error, Result};
 
-/// With less free space the disk counts as full: fjall's next file may not fit.
-const MIN_FREE_BYTES: u64 = 64 << 20;
-
-/// Runs a function that may panic in fjall where stored data is damaged.
+/// Runs a function that may panic in lsm-tree where stored data is damaged.
 pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(damaged(None)))
 }
 
-pub(super) fn damaged(cause: Option<fjall::Error>) -> Error {
+pub(super) fn damaged(cause: Option<LsmError>) -> Error {
     let error = Error::new(Code::Corrupted, "the stored data is damaged");
     match cause {
         Some(cause) => error.because(cause),
@@ -25,33 +24,32 @@ pub(super) fn damaged(cause: Option<fjall::Error>) -> Error {
     }
 }
 
-pub(super) fn open_error(options: &DiskOptions, error: fjall::Error) -> OpenError {
+pub(super) fn open_error(options: &DiskOptions, error: LsmError) -> OpenError {
     use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
     let folder = options.folder.clone();
-    match into_io(error) {
+    match error {
         // These kinds describe the content of the files.
-        Ok(error) if matches!(error.kind(), UnexpectedEof | InvalidData | NotFound) => {
+        LsmError::Io(error) if matches!(error.kind(), UnexpectedEof | InvalidData | NotFound) => {
             OpenError::Damaged(folder, error.to_string())
         }
-        Ok(error) => OpenError::Unusable(folder, error),
-        Err(fjall::Error::Locked) => OpenError::Locked(folder, None),
-        Err(error) => OpenError::Damaged(folder, error.to_string()),
+        LsmError::Io(error) => OpenError::Unusable(folder, error),
+        error => OpenError::Damaged(folder, error.to_string()),
     }
 }
 
-/// Translates an error of fjall.
-pub(super) fn translate(error: fjall::Error) -> Error {
+/// Translates an error of lsm-tree.
+pub(super) fn translate(error: LsmError) -> Error {
     use std::io::ErrorKind::{InvalidData, QuotaExceeded, StorageFull, UnexpectedEof};
-    let failed = || Error::new(Code::Storage, "the storage failed");
-    match into_io(error) {
-        Ok(error) if matches!(error.kind(), UnexpectedEof | InvalidData) => {
+    match error {
+        LsmError::Io(error) if matches!(error.kind(), UnexpectedEof | InvalidData) => {
             damaged(Some(error.into()))
         }
-        Ok(error) if matches!(error.kind(), StorageFull | QuotaExceeded) => full(error),
-        Ok(error) => failed().because(error),
-        Err(fjall::Error::Poisoned) => failed().because(fjall::Error::Poisoned),
+        LsmError::Io(error) if matches!(error.kind(), StorageFull | QuotaExceeded) => {
+            Error::new(Code::StorageFull, "the disk is full").because(error)
+        }
+        LsmError::Io(error) => Error::new(Code::Storage, "the storage failed").because(error),
         // All other errors mean that it read something that it had not written.
-        Err(error) => damaged(Some(error)),
+        error => damaged(Some(error)),
     }
 }
 
@@ -60,8 +58,14 @@ pub(super) fn translate_io(error: io::Error) -> Error {
     translate(error.into())
 }
 
-fn full(error: io::Error) -> Error {
-    Error::new(Code::StorageFull, "the disk is full").because(error)
+/// Returns the error of a write of the log that failed.
+pub(super) fn log_failed(error: io::Error) -> Error {
+    Error::new(Code::Storage, "the storage failed").because(error)
+}
+
+/// Returns the error of every commit after one that failed.
+pub(super) fn failed_before() -> Error {
+    Error::new(Code::Storage, "an earlier commit failed")
 }
 
 /// Returns the error of a write that timed out before anything of it was applied.
@@ -75,6 +79,11 @@ pub(super) fn no_space() -> Error {
     Error::new(Code::StorageFull, "the disk is full; nothing was written")
 }
 
+/// Returns the error of a commit that exceeds the limit of the log's format.
+pub(super) fn too_large() -> Error {
+    Error::new(Code::Storage, "a commit exceeds 4 GiB; nothing was written")
+}
+
 /// Returns the error of a disk with too little space to add data.
 pub(super) fn low_space(min_free_bytes: u64) -> Error {
     let mib = min_free_bytes >> 20;
@@ -82,29 +91,4 @@ pub(super) fn low_space(min_free_bytes: u64) -> Error {
         "less than {mib} MiB of disk space is free: only deletes and drops are accepted until there is more"
     );
     Error::new(Code::StorageFull, text).with("limit", min_free_bytes)
-}
-
-fn into_io(error: fjall::Error) -> std::result::Result<io::Error, fjall::Error> {
-    if let fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) = error {
-        Ok(error)
-    } else {
-        Err(error)
-    }
-}
-
-impl DiskEngine {
-    /// Translates the error of a write. fjall does not report why its background work failed, but the free space shows
-    /// it.
-    pub(super) fn explain(&self, error: fjall::Error) -> Error {
-        if !matches!(error, fjall::Error::Poisoned) {
-            return translate(error);
-        }
-        match rustix::fs::statvfs(self.folder.path()) {
-            Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_FREE_BYTES => {
-                let text = "no space for background work";
-                full(io::Error::new(io::ErrorKind::StorageFull, text))
-            }
-            _ => translate(error),
-        }
-    }
 }

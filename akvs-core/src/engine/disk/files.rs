@@ -2,12 +2,10 @@
 //!
 //! | file | how it is checked |
 //! | --- | --- |
-//! | `version` | byte by byte |
-//! | `store.id` | has a checksum |
-//! | `keyspaces/N/current`, `keyspaces/N/vM` | the former has the checksum of the latter, the current list |
-//! | `keyspaces/N/tables/M`, `keyspaces/N/blobs/M` | the list has the checksum of the whole file |
-//! | `M.jnl` | each commit has a checksum and follows the one before; see `journal` |
-//! | `lock` | is empty |
+//! | `store.id`, `log/oldest` | have checksums |
+//! | `TABLE/current`, `TABLE/vM` | the former has the checksum of the latter, the current list |
+//! | `TABLE/tables/M`, `TABLE/blobs/M` | the list has the checksum of the whole file |
+//! | `log/N.log` | the header and each commit have checksums, and each commit follows the one before; see `log` |
 //!
 //! No block cache is used, and the system is asked to drop its copy of a file. While an engine writes, a missing file
 //! is a finding only if a list still names it.
@@ -21,17 +19,16 @@ use rustix::fs::{Advice, fadvise};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::integrity;
-use super::integrity::FOLDERS;
-use super::journal::{Journals, Live};
+use super::log::{self, Log, Oldest};
 use super::manifest;
 use super::manifest::Manifest;
 use super::store_id::{self, StoreId};
 use crate::Report;
+use crate::engine::Table;
 
 const CHUNK_BYTES: usize = 1 << 20;
-/// The current list may be replaced while it is read; the number of tries is bounded.
-const MAX_LIST_TRIES: usize = 1_000;
-const VERSION: &[u8] = b"FJL\x03";
+/// A list or the log may change while it is read; the number of tries is bounded.
+const MAX_TRIES: usize = 1_000;
 
 /// A store's files, with paths relative to the data folder.
 pub(super) struct Files<'a> {
@@ -43,31 +40,34 @@ pub(super) struct Files<'a> {
     pub(super) synced: u64,
 }
 
+/// The state of an engine that writes to the store.
+pub(super) struct Live<'a> {
+    /// The newest commit; later ones need not be read.
+    pub(super) commit: u64,
+    /// Returns the beginning of the log.
+    pub(super) oldest: &'a dyn Fn() -> Oldest,
+}
+
 impl Files<'_> {
     /// Checks all files.
     pub(super) fn check(&self, report: &mut Report<'_>) -> io::Result<()> {
         report.expect_bytes(size_of_all(&self.store)?);
-        report.read_file();
-        match fs::read(self.store.join("version")) {
-            Ok(bytes) if bytes == VERSION => {}
-            Ok(_) => report.file(self.name(&self.store.join("version")), "is damaged"),
-            Err(error) => report.file(self.name(&self.store.join("version")), error.to_string()),
-        }
-        for number in 0..FOLDERS {
-            self.check_table(number, report)?;
+        for table in Table::ALL {
+            self.check_table(table, report)?;
         }
         report.read_file();
         match store_id::read(&self.store)? {
-            Ok(id) => self.check_journals(id, report)?,
+            Ok(id) => self.check_log(&id, report)?,
             Err(fault) => {
                 report.file(self.name(&self.store), fault);
-                let why = "the journals cannot be read without the store's identity";
+                let why = "the log cannot be read without the store's identity";
                 report.skip(self.name(&self.store), 0, None, why);
             }
         }
         if self.live.is_none() {
             self.report_others(&self.store, report, |name| {
-                ["version", store_id::FILE, "keyspaces"].contains(&name) || name.ends_with(".jnl")
+                [store_id::FILE, log::FOLDER].contains(&name)
+                    || Table::ALL.iter().any(|table| table.name() == name)
             })?;
         }
         Ok(())
@@ -78,8 +78,8 @@ impl Files<'_> {
         path.strip_prefix(self.folder).unwrap_or(path).to_owned()
     }
 
-    fn check_table(&self, number: usize, report: &mut Report<'_>) -> io::Result<()> {
-        let folder = self.store.join("keyspaces").join(number.to_string());
+    fn check_table(&self, table: Table, report: &mut Report<'_>) -> io::Result<()> {
+        let folder = integrity::table(&self.store, table);
         let (list, listed) = match self.list(&folder)? {
             Ok(found) => found,
             Err(fault) => {
@@ -120,7 +120,7 @@ impl Files<'_> {
                 Err(fault) => fault,
             };
             let is_same = current.is_none() || current == fs::read(folder.join("current")).ok();
-            if self.live.is_none() || is_same || tries == MAX_LIST_TRIES {
+            if self.live.is_none() || is_same || tries == MAX_TRIES {
                 return Ok(Err(fault));
             }
         }
@@ -155,37 +155,50 @@ impl Files<'_> {
             .any(|other| (other.folder, other.number) == (file.folder, file.number)))
     }
 
-    fn check_journals(&self, id: StoreId, report: &mut Report<'_>) -> io::Result<()> {
-        let journals = Journals::read_while(&self.store, id, self.live.as_ref())?;
-        journals.files().iter().for_each(|bytes| {
+    fn check_log(&self, id: &StoreId, report: &mut Report<'_>) -> io::Result<()> {
+        let log = self.read_log(id)?;
+        // That of its beginning.
+        report.read_file();
+        for info in &log.segments {
             report.read_file();
-            report.read_bytes(*bytes);
-        });
-        let synced = self.live.as_ref().map_or(self.synced, |live| live.commit);
-        let loss = journals.loss(synced);
-        if let Some(fault) = &loss {
-            report.file(self.name(&self.store), fault.clone());
+            report.read_bytes(info.bytes);
         }
-        for (path, end) in journals.ends() {
-            match (&self.live, &loss) {
-                // Every write that had begun is complete by now.
-                (Some(_), None) => {
-                    let how = format!("cannot be read from byte {end}");
-                    report.file(self.name(path), how);
+        let folder = self.store.join(log::FOLDER);
+        let synced = self.live.as_ref().map_or(self.synced, |live| live.commit);
+        if let Some(fault) = log.loss(synced) {
+            report.file(self.name(&folder), fault);
+        } else {
+            for info in &log.segments {
+                if let Some(start) = info.unread {
+                    let why = "an interrupted write or an earlier use of the file, which the engine ignores, or \
+                        damage to commits that may not have been synced";
+                    report.skip(self.name(&info.path), start, None, why);
                 }
-                (None, None) => {
-                    let why = "an interrupted write, which the next start removes, or damage to commits that \
-                        may not have been synced";
-                    report.skip(self.name(path), *end, None, why);
-                }
-                (_, Some(_)) => {}
             }
         }
-        for (path, place) in journals.suspect() {
-            let why = "a sequence number without a checksum that is higher than expected";
-            report.skip(self.name(path), place.start, Some(place.end), why);
+        if self.live.is_some() {
+            return Ok(());
         }
-        Ok(())
+        self.report_others(&folder, report, |name| {
+            let is_read = |path: &Path| path.file_name().is_some_and(|read| read == name);
+            name == log::OLDEST_FILE || log.segments.iter().any(|info| is_read(&info.path))
+        })
+    }
+
+    /// Reads the log; again where segments were removed meanwhile.
+    fn read_log(&self, id: &StoreId) -> io::Result<Log> {
+        let Some(live) = &self.live else {
+            return Log::read(&self.store, id);
+        };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let oldest = (live.oldest)();
+            let log = Log::read_until(&self.store, id, live.commit);
+            if oldest == (live.oldest)() || tries == MAX_TRIES {
+                return log;
+            }
+        }
     }
 
     /// Reports files with unknown names as unchecked; empty files have nothing to check.
@@ -261,10 +274,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(DiskEngine::open(&DiskOptions::new(folder.path())).unwrap());
         let found = |is_live: bool| {
-            let settle = || ();
             let live = Live {
-                settle: &settle,
                 commit: 0,
+                oldest: &Oldest::first,
             };
             let files = Files {
                 folder: folder.path(),
@@ -280,15 +292,12 @@ mod tests {
             let mut found = Vec::new();
             let (mut sink, mut progress) = (|finding: Finding| found.push(finding), |_| ());
             let mut report = Report::new(&mut sink, &mut progress);
-            let table = files.store.join("keyspaces/2");
+            let table = files.store.join("data");
             files.check_file(&table, &gone, &mut report).unwrap();
             found
         };
         assert_eq!(found(true), []);
         let missed = found(false);
-        assert_eq!(
-            missed[0].to_string(),
-            "store/keyspaces/2/tables/77: is missing"
-        );
+        assert_eq!(missed[0].to_string(), "store/data/tables/77: is missing");
     }
 }

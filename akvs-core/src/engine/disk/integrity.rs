@@ -11,38 +11,25 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::super::Table;
+use super::log;
 
-/// The engine's own table, and the tables in the order of their creation.
-pub(super) const FOLDERS: usize = 1 + Table::ALL.len();
 /// `current`: the number of the current list u64, its checksum u128, the checksum's kind u8.
 const CURRENT_BYTES: usize = 25;
 
 /// Returns the folder of a table.
 pub(super) fn table(store: &Path, table: Table) -> PathBuf {
-    let number = 1 + table as usize;
-    store.join("keyspaces").join(number.to_string())
+    store.join(table.name())
 }
 
 /// Returns the first file or folder that is missing or damaged, if any.
 pub(super) fn first_fault(store: &Path) -> io::Result<Option<String>> {
-    if !store.join("version").is_file() {
-        return Ok(Some("the file version is missing".into()));
+    if !store.join(log::FOLDER).is_dir() {
+        return Ok(Some(format!("the folder {} is missing", log::FOLDER)));
     }
-    let tables = store.join("keyspaces");
-    if !tables.is_dir() {
-        return Ok(Some("the folder keyspaces is missing".into()));
-    }
-    for entry in fs::read_dir(&tables)? {
-        let name = entry?.file_name();
-        let parsed = name.to_str().and_then(|name| name.parse().ok());
-        if parsed.is_none_or(|number: usize| number >= FOLDERS) {
-            return Ok(Some(format!("unknown table {name:?}")));
-        }
-    }
-    for number in 0..FOLDERS {
-        let folder = tables.join(number.to_string());
-        if let Some(how) = table_fault(&folder, number == 1 + Table::Data as usize)? {
-            return Ok(Some(format!("table {number} {how}")));
+    for table in Table::ALL {
+        let folder = self::table(store, table);
+        if let Some(how) = table_fault(&folder, table == Table::Data)? {
+            return Ok(Some(format!("the table {} {how}", table.name())));
         }
     }
     Ok(None)

@@ -20,8 +20,8 @@ mod scan;
 mod segment;
 
 pub(super) use self::append::{Appender, Head, min_segment_bytes};
-pub(super) use self::format::HEADER_BYTES;
-pub(super) use self::oldest::Oldest;
-pub(super) use self::payload::{LoggedRow, max_payload_bytes, parse_rows};
+pub(super) use self::format::MAX_PAYLOAD;
+pub(super) use self::oldest::{FILE as OLDEST_FILE, Oldest};
+pub(super) use self::payload::{LoggedRow, max_payload_bytes};
 pub(super) use self::read::{Log, SegmentInfo};
-pub(super) use self::segment::{FOLDER, Segment, clean, prepare, retire, sync_folder};
+pub(super) use self::segment::{FOLDER, Segment, prepare, retire, segment_path, sync_folder};

@@ -65,7 +65,7 @@ mod tests {
     fn only_new_files_that_no_list_names_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         drop(DiskEngine::open(&DiskOptions::new(folder.path())).unwrap());
-        let table = folder.path().join("store/keyspaces/2");
+        let table = folder.path().join("store/data");
         let file = |name: &str| table.join(name);
         fs::write(file("tables/900"), b"of an older version").unwrap();
         let before = OrphanFiles::list(&table);

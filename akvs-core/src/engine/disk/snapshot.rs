@@ -1,49 +1,38 @@
 //! The tables as they were at one moment.
 //!
-//! fjall keeps replaced data, and the files open, as long as this exists. The owner of a snapshot therefore also owns
-//! the engine.
+//! Replaced data is kept, and the files open, as long as this exists. The owner of a snapshot therefore also owns the
+//! engine.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use fjall::{Guard, Keyspace, Readable};
+use lsm_tree::{AbstractTree, Guard, IterGuardImpl};
 
 use super::failure::{guarded, translate};
-use super::{FjallStore, commit_markers};
+use super::snapshots::Registered;
+use super::trees::Trees;
 use crate::Result;
 use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
 
+type Rows = Box<dyn DoubleEndedIterator<Item = IterGuardImpl> + Send>;
+
 pub(super) struct DiskSnapshot {
-    snapshot: fjall::Snapshot,
-    keyspaces: [Keyspace; Table::ALL.len()],
+    trees: Arc<Trees>,
+    registered: Registered,
 }
 
 impl DiskSnapshot {
-    pub(super) fn new(store: &FjallStore) -> DiskSnapshot {
-        DiskSnapshot {
-            snapshot: store.database.snapshot(),
-            keyspaces: store.keyspaces.clone(),
-        }
-    }
-
-    /// Returns the sequence number below which commits are visible.
-    pub(super) fn sequence(&self) -> u64 {
-        self.snapshot.seqno()
-    }
-
-    fn keyspace(&self, table: Table) -> &Keyspace {
-        &self.keyspaces[table as usize]
+    pub(super) fn new(trees: Arc<Trees>, registered: Registered) -> DiskSnapshot {
+        DiskSnapshot { trees, registered }
     }
 
     /// Returns the rows of a range in order, from either end; none where the range is empty.
-    fn rows(&self, table: Table, range: &KeyRange) -> Option<fjall::Iter> {
-        let start = range
-            .start
-            .clone()
-            .max(Bytes::from_static(&commit_markers::FIRST_ROW));
-        let keyspace = self.keyspace(table);
+    fn rows(&self, table: Table, range: &KeyRange) -> Option<Rows> {
+        let (tree, number) = (self.trees.tree(table), self.registered.number());
         match &range.end {
-            Some(end) if *end <= start => None,
-            Some(end) => Some(self.snapshot.range(keyspace, start..end.clone())),
-            None => Some(self.snapshot.range(keyspace, start..)),
+            Some(end) if *end <= range.start => None,
+            Some(end) => Some(tree.range(range.start.clone()..end.clone(), number, None)),
+            None => Some(tree.range(range.start.clone().., number, None)),
         }
     }
 }
@@ -51,7 +40,7 @@ impl DiskSnapshot {
 impl Snapshot for DiskSnapshot {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
         guarded(|| {
-            let value = self.snapshot.get(self.keyspace(table), key);
+            let value = self.trees.tree(table).get(key, self.registered.number());
             Ok(value.map_err(translate)?.map(Bytes::from))
         })
     }
@@ -81,7 +70,7 @@ impl Snapshot for DiskSnapshot {
     }
 }
 
-fn read(row: Guard) -> Result<(Bytes, Bytes)> {
+fn read(row: IterGuardImpl) -> Result<(Bytes, Bytes)> {
     let (key, value) = row.into_inner().map_err(translate)?;
     Ok((key.into(), value.into()))
 }

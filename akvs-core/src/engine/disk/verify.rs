@@ -1,10 +1,6 @@
 //! The check of the files of a data folder, while no process uses it or while its engine is writing.
 
-use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
-
-use super::files::Files;
-use super::journal::Live;
+use super::files::{Files, Live};
 use super::{DiskEngine, DiskOptions, Engine, OpenError, Snapshot, translate_io};
 use crate::data_dir::{Checked, STORE_FOLDER};
 use crate::{Report, Result, Revision};
@@ -59,21 +55,16 @@ pub(crate) fn check_folder(
 impl DiskEngine {
     /// Checks the engine's files while it is in use.
     pub(super) fn check_live_files(&self, report: &mut Report<'_>) -> Result<()> {
-        let settle = || drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner));
-        let commit = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .markers
-            .commit;
+        // Everything up to it is in the log, also where commits continue.
+        let commit = self.core.writer().commit;
         let files = Files {
             folder: self.folder.path(),
             store: self.folder.store(),
             live: Some(Live {
-                settle: &settle,
                 commit,
+                oldest: &|| self.core.files.oldest(),
             }),
-            synced: self.synced.load(Ordering::Acquire),
+            synced: self.core.synced(),
         };
         let checked = self.folder.check(report);
         checked

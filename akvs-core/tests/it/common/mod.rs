@@ -121,3 +121,41 @@ pub(crate) fn listing(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     }
     found
 }
+
+/// Returns the segments of a store's log, the oldest first.
+pub(crate) fn log_segments(folder: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder.join("store/log")).expect("a folder");
+    let paths = files.map(|file| file.expect("an entry").path());
+    let mut segments: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|kind| kind == "log"))
+        .collect();
+    segments.sort();
+    segments
+}
+
+/// Returns where the records of a segment begin and end: after the header, each is as long as it says.
+pub(crate) fn records(segment: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 4_096;
+    while let Some(header) = segment.get(start..start + 48) {
+        if header[24..32] == [0; 8] {
+            break;
+        }
+        let payload = u32::from_le_bytes(header[16..20].try_into().expect("a length"));
+        let end = start + (48 + payload as usize).next_multiple_of(8);
+        found.push(start..end);
+        start = end;
+    }
+    found
+}
+
+/// Returns the newest segment that has records, with its content.
+pub(crate) fn newest_segment(folder: &Path) -> (PathBuf, Vec<u8>) {
+    let segments = log_segments(folder).into_iter().rev();
+    let mut read = segments.map(|path| {
+        let bytes = fs::read(&path).expect("a segment");
+        (path, bytes)
+    });
+    let newest = read.find(|(_, bytes)| !records(bytes).is_empty());
+    newest.expect("a segment with records")
+}

@@ -1,15 +1,16 @@
 //! The compaction of files, and the reclaiming of space.
 
+use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use fjall::AbstractTree;
+use bytes::Bytes;
+use lsm_tree::AbstractTree;
 
 use super::super::compaction;
 use super::super::durable::Step as Durable;
 use super::{
-    Discard, FLUSH_RESERVE_BYTES, KeyRange, RECLAIM_RUNS, RETRY_INTERVAL, Reclaim, Shared, Table,
-    acquire, is_full, is_interrupted,
+    Discard, DiscardState, FLUSH_RESERVE_BYTES, KeyRange, RECLAIM_RUNS, RETRY_INTERVAL, Reclaim,
+    Shared, Table, acquire, is_full, is_interrupted,
 };
 use crate::engine::disk::orphan_files::OrphanFiles;
 
@@ -35,7 +36,7 @@ enum CompactionResult {
 }
 
 impl Shared {
-    pub(super) fn run_compactions(&self) -> fjall::Result<()> {
+    pub(super) fn run_compactions(&self) -> lsm_tree::Result<()> {
         let mut pause = RETRY_INTERVAL;
         loop {
             self.release_lists();
@@ -43,32 +44,36 @@ impl Shared {
             if work.stopping {
                 return Ok(());
             }
-            if let Some(requested) = work.discard.iter().find(|requested| !requested.is_done) {
+            if let Some(requested) = work
+                .discard
+                .iter()
+                .find(|requested| requested.state == DiscardState::Ready)
+            {
                 let (table, range) = (requested.table, requested.range.clone());
                 drop(work);
                 self.discard_files(table, &range)?;
                 continue;
             }
             let wanted = (0..Table::ALL.len()).filter(|at| work.compact[*at]);
-            let done = if let Some(at) = wanted.max_by_key(|at| self.backlog.runs(Table::ALL[*at]))
-            {
-                work.compact[at] = false;
-                drop(work);
-                let done = self.compact(Table::ALL[at], Step::Default)?;
-                self.work().compact[at] |= done != CompactionResult::Unchanged;
-                done
-            } else if let Reclaim::Wanted(tries) = work.reclaim {
-                drop(work);
-                let done = self.reclaim_all()?;
-                self.work().reclaim = match tries {
-                    2.. if done == CompactionResult::Interrupted => Reclaim::Wanted(tries - 1),
-                    _ => Reclaim::Done,
+            let done =
+                if let Some(at) = wanted.max_by_key(|at| self.core.backlog.runs(Table::ALL[*at])) {
+                    work.compact[at] = false;
+                    drop(work);
+                    let done = self.compact(Table::ALL[at], Step::Default)?;
+                    self.work().compact[at] |= done != CompactionResult::Unchanged;
+                    done
+                } else if let Reclaim::Wanted(tries) = work.reclaim {
+                    drop(work);
+                    let done = self.reclaim_all()?;
+                    self.work().reclaim = match tries {
+                        2.. if done == CompactionResult::Interrupted => Reclaim::Wanted(tries - 1),
+                        _ => Reclaim::Done,
+                    };
+                    done
+                } else {
+                    self.wait(work, None);
+                    continue;
                 };
-                done
-            } else {
-                self.wait(work, None);
-                continue;
-            };
             if done == CompactionResult::Interrupted {
                 // If the disk is full, space may become free later.
                 self.pause(pause);
@@ -80,14 +85,13 @@ impl Shared {
     }
 
     /// Compacts a table once.
-    fn compact(&self, table: Table, step: Step) -> fjall::Result<CompactionResult> {
-        let keyspace = self.store.keyspace(table);
-        let (tree, files) = (&keyspace.tree, acquire(&self.compacting));
-        let before = OrphanFiles::list(keyspace.path());
+    fn compact(&self, table: Table, step: Step) -> lsm_tree::Result<CompactionResult> {
+        let (tree, files) = (self.core.trees.tree(table), acquire(&self.compacting));
+        let before = OrphanFiles::list(self.core.trees.folder(table));
         let version = self.keep_list(table);
         let is_reclaim = !matches!(step, Step::Default);
-        self.interrupt.begin(is_reclaim);
-        let watermark = self.watermark();
+        self.core.interrupt.begin(is_reclaim);
+        let watermark = self.core.snapshots.watermark();
         let compacted = match step {
             Step::Default => tree.compact(compaction::default_strategy(), watermark),
             Step::Eager => tree.compact(compaction::eager_strategy(), watermark),
@@ -97,66 +101,63 @@ impl Shared {
             ),
         };
         drop(files);
-        self.interrupt.take_sync_result()?;
+        self.core.interrupt.take_sync_result()?;
         let done = match compacted {
             Ok(()) if tree.current_version().id() == version => CompactionResult::Unchanged,
             Ok(()) => {
-                self.interrupt.durable.note(Durable::Compacted(table));
+                self.core.interrupt.durable.note(Durable::Compacted(table));
+                self.release_versions(table)?;
                 CompactionResult::Changed
             }
             Err(error) if is_full(&error) || is_interrupted(&error) => {
-                self.remove_leftovers(table, before);
+                self.remove_leftovers(before);
                 CompactionResult::Interrupted
             }
             Err(error) => return Err(error.into()),
         };
-        self.backlog.compacted(table, tree.l0_run_count());
+        self.core.backlog.compacted(table, tree.l0_run_count());
         Ok(done)
     }
 
-    /// Removes the files that an interrupted compaction left. Files that fjall's worker is writing are in no list
-    /// either: after a crash it flushes the content of the journals, and at the stop the memtables that the flush
-    /// thread had no space for. Where it may be writing, all files stay until the next start.
-    pub(super) fn remove_leftovers(&self, table: Table, before: OrphanFiles) {
+    /// Removes the files that an interrupted compaction left.
+    fn remove_leftovers(&self, before: OrphanFiles) {
+        // No other thread may write files of the table meanwhile.
         let (_flushing, _compacting) = (acquire(&self.flushing), acquire(&self.compacting));
-        let is_sealed = self.store.keyspace(table).tree.sealed_memtable_count() > 0;
-        if !is_sealed || self.holds_flush_lock[table as usize].load(Ordering::Acquire) {
-            before.remove_others();
-        }
+        before.remove_others();
     }
 
-    /// Discards the files that contain only rows of a range. Their rows do not return with the next start: fjall skips
-    /// the commits in its journals up to the newest in any file, and that is in the file with the marker, which is
-    /// outside the range.
-    fn discard_files(&self, table: Table, range: &KeyRange) -> fjall::Result<()> {
-        use std::ops::Bound::{Excluded, Included, Unbounded};
+    /// Discards the files that contain only rows of a range. The log has none of these rows, so that they do not return
+    /// with the next start.
+    fn discard_files(&self, table: Table, range: &KeyRange) -> lsm_tree::Result<()> {
         let files = acquire(&self.compacting);
-        let start = Included(&range.start[..]);
-        let end = range.end.as_deref().map_or(Unbounded, Excluded);
-        let tree = &self.store.keyspace(table).tree;
+        let tree = self.core.trees.tree(table);
+        let version = tree.current_version();
+        let files_keys = version.iter_tables().map(|file| &file.metadata.key_range);
+        let unshared = unshared(files_keys, range);
         self.keep_list(table);
-        match tree.drop_range::<&[u8], _>((start, end)) {
+        match tree.drop_range::<Bytes, _>(unshared) {
             Ok(()) => {}
             // Rows that are not discarded are removed one by one.
             Err(error) if is_full(&error) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
         drop(files);
+        self.release_versions(table)?;
         let matches =
             |requested: &&mut Discard| requested.table == table && requested.range == *range;
         if let Some(requested) = self.work().discard.iter_mut().find(matches) {
-            requested.is_done = true;
+            requested.state = DiscardState::Done;
         }
         Ok(())
     }
 
     /// Compacts all files of the tables that rows were removed from.
-    fn reclaim_all(&self) -> fjall::Result<CompactionResult> {
+    fn reclaim_all(&self) -> lsm_tree::Result<CompactionResult> {
         for table in [Table::Data, Table::History, Table::Deadlines] {
-            let bytes = self.store.keyspace(table).tree.active_memtable().size();
-            if self.backlog.space().query() > bytes + FLUSH_RESERVE_BYTES {
+            let bytes = self.core.trees.tree(table).active_memtable().size();
+            if self.core.backlog.space().query() > bytes + FLUSH_RESERVE_BYTES {
                 // The removal of a row may be in memory only.
-                self.flush_table(table)?;
+                self.flush_now(table);
             }
             if !self.reclaim_table(table)? {
                 return Ok(CompactionResult::Interrupted);
@@ -166,8 +167,8 @@ impl Shared {
     }
 
     /// Compacts all files of a table, and returns whether it was completed.
-    fn reclaim_table(&self, table: Table) -> fjall::Result<bool> {
-        let tree = &self.store.keyspace(table).tree;
+    fn reclaim_table(&self, table: Table) -> lsm_tree::Result<bool> {
+        let tree = self.core.trees.tree(table);
         let mut rewrites = true;
         loop {
             if self.must_yield() {
@@ -198,51 +199,74 @@ impl Shared {
 
     /// Returns whether more urgent compactions wait or the thread must end.
     fn must_yield(&self) -> bool {
-        let runs = Table::ALL.into_iter().map(|table| self.backlog.runs(table));
+        let runs = Table::ALL
+            .into_iter()
+            .map(|table| self.core.backlog.runs(table));
         self.work().stopping || runs.max() > Some(RECLAIM_RUNS)
     }
 }
 
+/// Returns the part of a range that no file with other rows reaches into. Only there files may be discarded: elsewhere one
+/// may have nothing but the removal of rows that a file with other rows still has.
+fn unshared<'a>(
+    files: impl Iterator<Item = &'a lsm_tree::KeyRange>,
+    range: &KeyRange,
+) -> (Bound<Bytes>, Bound<Bytes>) {
+    let mut start = Bound::Included(range.start.clone());
+    let end = range.end.clone();
+    let mut end_bound = end.clone().map_or(Bound::Unbounded, Bound::Excluded);
+    let is_before_end = |key: &[u8]| end.as_ref().is_none_or(|end| key < &end[..]);
+    for keys in files {
+        let (min, max) = (keys.min(), keys.max());
+        if **max < range.start[..] || !is_before_end(min) {
+            continue;
+        }
+        if **min < range.start[..] {
+            start = match start {
+                Bound::Excluded(other) if other[..] >= **max => Bound::Excluded(other),
+                _ => Bound::Excluded(Bytes::copy_from_slice(max)),
+            };
+        }
+        if !is_before_end(max) {
+            end_bound = match end_bound {
+                Bound::Excluded(other) if other[..] <= **min => Bound::Excluded(other),
+                _ => Bound::Excluded(Bytes::copy_from_slice(min)),
+            };
+        }
+    }
+    (start, end_bound)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
-    use crate::engine::{Batch, Durability, Engine};
-    use crate::{DiskEngine, DiskOptions};
+
+    /// Returns the part of the range from d to m that files with these first and last keys leave.
+    fn left(files: &[(&str, &str)]) -> (Bound<Bytes>, Bound<Bytes>) {
+        let keys: Vec<_> = files
+            .iter()
+            .map(|(min, max)| lsm_tree::KeyRange::new(((*min).into(), (*max).into())))
+            .collect();
+        let range = KeyRange {
+            start: "d".into(),
+            end: Some("m".into()),
+        };
+        unshared(keys.iter(), &range)
+    }
 
     #[test]
-    fn files_that_fjall_may_be_writing_are_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let engine = DiskEngine::open(&DiskOptions::new(folder.path())).unwrap();
-        let mut batch = Batch::default();
-        batch.put(Table::Data, &b"key"[..], &b"value"[..]);
-        engine.commit(batch, Durability::Synced).unwrap();
-        let shared = engine.background.shared();
-        let keyspace = shared.store.keyspace(Table::Data);
-        let file = |number: u64| keyspace.path().join("tables").join(number.to_string());
-        let begin = |number| {
-            let before = OrphanFiles::list(keyspace.path());
-            fs::write(file(number), b"the beginning of a table").unwrap();
-            before
-        };
-        // As fjall recovers it: sealed, and its own worker will flush it.
-        let lock = keyspace.tree.get_flush_lock();
-        assert!(keyspace.tree.rotate_memtable().is_some());
-        shared.remove_leftovers(Table::Data, begin(900));
-        assert!(file(900).exists(), "fjall may be writing it");
-        // The engine's flush waits for space, and holds the lock against fjall's worker.
-        shared.holds_flush_lock[Table::Data as usize].store(true, Ordering::Release);
-        shared.remove_leftovers(Table::Data, begin(901));
-        assert!(!file(901).exists());
-        shared.holds_flush_lock[Table::Data as usize].store(false, Ordering::Release);
-        keyspace.tree.flush(&lock, 0).unwrap();
-        drop(lock);
-        shared.remove_leftovers(Table::Data, begin(902));
-        assert!(!file(902).exists(), "nothing is left to flush");
-        drop(engine);
-        let engine = DiskEngine::open(&DiskOptions::new(folder.path())).unwrap();
-        let found = engine.get(Table::Data, b"key").unwrap();
-        assert_eq!(found.as_deref(), Some(&b"value"[..]));
+    fn files_with_other_rows_bound_what_is_discarded() {
+        let key = |key: &'static str| Bytes::from(key);
+        let whole = (Bound::Included(key("d")), Bound::Excluded(key("m")));
+        assert_eq!(left(&[]), whole);
+        assert_eq!(left(&[("a", "c"), ("d", "l"), ("m", "z")]), whole);
+        let cut = (Bound::Excluded(key("f")), Bound::Excluded(key("k")));
+        let files = [("a", "e"), ("b", "f"), ("e", "h"), ("k", "m"), ("l", "z")];
+        assert_eq!(left(&files), cut);
+        let (start, end) = left(&[("a", "z")]);
+        assert_eq!(
+            (start, end),
+            (Bound::Excluded(key("z")), Bound::Excluded(key("a")))
+        );
     }
 }

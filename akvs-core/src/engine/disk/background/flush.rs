@@ -1,87 +1,100 @@
-//! The flush of memtables to files.
+//! The flush of memtables to files, and the segments of the log that it frees.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use fjall::{AbstractTree, LsmError, PersistMode, SeqNo};
-use lsm_tree::{InternalValue, Memtable};
+use lsm_tree::{AbstractTree, Error as LsmError, InternalValue, Memtable, SeqNo};
 
-use super::super::backlog::CHECKPOINT_BYTES;
 use super::super::durable::Step;
-use super::{FLUSH_RESERVE_BYTES, RECLAIM_RUNS, RETRY_INTERVAL, Shared, Table, acquire, is_full};
+use super::super::log_files::{LogFiles, Wanted};
+use super::super::memtables::SealedMemtable;
+use super::{
+    FLUSH_RESERVE_BYTES, FREE_INTERVAL, RECLAIM_RUNS, RETRY_INTERVAL, Shared, Table, acquire,
+    is_full, is_interrupted,
+};
 use crate::engine::disk::orphan_files::OrphanFiles;
 
-/// How long to wait for fjall's worker to start another journal, in ms.
-const JOURNAL_WAIT_MS: u32 = 500;
+/// How long to wait before looking again whether a memtable is in files.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 impl Shared {
-    pub(super) fn run_flushes(&self) -> fjall::Result<()> {
+    pub(super) fn run_flushes(&self) -> lsm_tree::Result<()> {
+        let core = &self.core;
+        // Whether no segment could be prepared for lack of space.
+        let mut is_blocked = false;
         loop {
             let mut work = self.work();
             if work.stopping {
                 return Ok(());
             }
-            if let Some(at) = work.flush.iter().position(|wanted| *wanted) {
-                work.flush[at] = false;
-                drop(work);
-                self.flush_table(Table::ALL[at])?;
-            } else if std::mem::take(&mut work.checkpoint) {
-                drop(work);
-                self.flush_all()?;
+            work.flush = false;
+            drop(work);
+            if !is_blocked && let Some(wanted) = core.files.wanted(core.backlog.space().query()) {
+                is_blocked = !self.prepare(wanted)?;
+                continue;
+            }
+            if let Some(sealed) = core.memtables.next() {
+                self.flush_memtable(&sealed)?;
+                is_blocked = false;
+                continue;
+            }
+            self.retire()?;
+            self.release_lists();
+            let pause = if core.memtables.free() {
+                Some(FREE_INTERVAL)
             } else {
                 // Without writes the free space is not needed.
-                let pause = self.backlog.was_used().then_some(RETRY_INTERVAL);
+                (core.backlog.was_used() || is_blocked).then_some(RETRY_INTERVAL)
+            };
+            let work = self.work();
+            if !work.flush && !work.stopping {
                 self.wait(work, pause);
             }
+            is_blocked = false;
         }
     }
 
-    /// Writes all memtables to files after a new journal was started, so that those before it are deleted.
-    fn flush_all(&self) -> fjall::Result<()> {
-        let database = &self.store.database;
-        if database.journal_disk_space()? <= CHECKPOINT_BYTES {
-            return Ok(());
+    /// Prepares a segment of the log, and returns whether it is there. It is not where the disk has too little space.
+    fn prepare(&self, wanted: Wanted) -> lsm_tree::Result<bool> {
+        let (core, space) = (&self.core, self.core.backlog.space());
+        let is_cancelled = || core.interrupt.is_raised.load(Ordering::Relaxed);
+        let needed = LogFiles::needed_bytes(&wanted);
+        let made = match space.query() < needed.saturating_add(FLUSH_RESERVE_BYTES) {
+            true => None,
+            false => match core.files.prepare(wanted, &is_cancelled) {
+                Ok(bytes) => Some(bytes),
+                Err(error) => match LsmError::from(error) {
+                    // The stop.
+                    error if is_interrupted(&error) => return Ok(false),
+                    error if is_full(&error) => None,
+                    error => return Err(error),
+                },
+            },
+        };
+        if let Some(bytes) = made {
+            space.wrote(bytes);
         }
-        // fjall starts another journal when it flushes, and every commit writes to this table.
-        let before = database.journal_count();
-        self.flush_table(Table::Meta)?;
-        for _ in 0..JOURNAL_WAIT_MS {
-            if database.journal_count() > before {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        for table in Table::ALL {
-            self.flush_table(table)?;
-        }
-        Ok(())
+        core.files
+            .is_disk_full
+            .store(made.is_none(), Ordering::Relaxed);
+        core.backlog.changed();
+        Ok(made.is_some())
     }
 
-    /// Writes a memtable to a file, as soon as there is space.
-    pub(super) fn flush_table(&self, table: Table) -> fjall::Result<()> {
-        let keyspace = self.store.keyspace(table);
-        let tree = &keyspace.tree;
-        if !self.wait_for_space(tree.active_memtable().size()) {
+    /// Writes a memtable to files, as soon as there is space.
+    fn flush_memtable(&self, sealed: &SealedMemtable) -> lsm_tree::Result<()> {
+        let (core, table) = (&self.core, sealed.table);
+        let bytes = sealed.memtable.size();
+        if !self.wait_for_space(bytes) {
             return Ok(());
         }
-        let lock = tree.get_flush_lock();
-        let held = FlushLockGuard::acquire(self, table);
-        let memtable = tree.active_memtable();
-        let bytes = memtable.size();
-        self.backlog.sealing(table, bytes);
-        let sealed = keyspace.rotate_memtable()?.then_some(memtable);
-        self.backlog.sealed(table, tree.active_memtable().size());
-        // No file may contain a commit that a power loss could remove from the journal: the tables would not be at the
-        // same commit.
-        let database = &self.store.database;
-        let durable = &self.interrupt.durable;
-        durable.journal(|| database.persist(PersistMode::SyncData))?;
-        while tree.sealed_memtable_count() > 0 {
+        // No file may contain a commit that a power loss could remove from the log.
+        core.sync_up_to(sealed.commit)?;
+        loop {
             let files = acquire(&self.flushing);
-            let before = OrphanFiles::list(keyspace.path());
-            match self.write_sealed(table, sealed.as_ref(), &lock) {
-                Ok(()) => self.interrupt.durable.note(Step::Flushed(table)),
+            let before = OrphanFiles::list(core.trees.folder(table));
+            match self.write_memtable(table, &sealed.memtable) {
+                Ok(()) => break,
                 Err(error) if is_full(&error) => {
                     let others = acquire(&self.compacting);
                     before.remove_others();
@@ -90,25 +103,86 @@ impl Shared {
                         return Ok(());
                     }
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
-        drop((held, lock));
+        core.interrupt.durable.note(Step::Flushed(table));
+        core.memtables.written();
+        core.backlog.is_disk_full.store(false, Ordering::Relaxed);
+        let runs = core.trees.tree(table).l0_run_count();
+        core.backlog.flushed(table, bytes, runs);
+        self.retire()?;
+        self.release_versions(table)?;
         self.release_lists();
-        self.backlog.is_disk_full.store(false, Ordering::Relaxed);
-        let runs = tree.l0_run_count();
-        self.backlog.flushed(table, runs);
+        core.memtables.free();
         if runs > RECLAIM_RUNS {
-            self.interrupt.ends_reclaim.store(true, Ordering::Relaxed);
+            core.interrupt.ends_reclaim.store(true, Ordering::Relaxed);
         }
         self.request(|work| &mut work.compact[table as usize]);
         Ok(())
     }
 
-    /// Waits until the disk has space for a memtable; false where the thread must end before. The rows are in the
-    /// journal.
+    /// Writes a memtable to files, and adds these to the table's list once they are durable.
+    fn write_memtable(&self, table: Table, memtable: &Memtable) -> lsm_tree::Result<()> {
+        let core = &self.core;
+        let (tree, watermark) = (core.trees.tree(table), core.snapshots.watermark());
+        let Some((tables, values)) = tree.flush_to_tables(newest(memtable, watermark))? else {
+            return Ok(());
+        };
+        if table == Table::Data {
+            let folder = core.trees.folder(table).join("blobs");
+            core.interrupt.durable.values(&folder)?;
+        }
+        tree.register_tables(
+            &tables,
+            values.as_deref(),
+            None,
+            &[memtable.id()],
+            watermark,
+        )
+    }
+
+    /// Removes the segments of the log whose rows are in files.
+    fn retire(&self) -> lsm_tree::Result<()> {
+        match self.core.retire() {
+            Ok(has_removed) => {
+                if has_removed {
+                    self.core.backlog.changed();
+                }
+                Ok(())
+            }
+            // It is tried again.
+            Err(error) => match LsmError::from(error) {
+                error if is_full(&error) => Ok(()),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Releases the versions of a table that no reader needs, with their memtables and files.
+    pub(super) fn release_versions(&self, table: Table) -> lsm_tree::Result<()> {
+        let (core, tree) = (&self.core, self.core.trees.tree(table));
+        core.advance();
+        let watermark = core.snapshots.watermark();
+        let mut versions = tree.get_version_history_lock();
+        versions.maintenance(core.trees.folder(table), watermark)
+    }
+
+    /// Writes the memtable of a table to files, if there is space for it, and waits for that.
+    pub(in crate::engine::disk) fn flush_now(&self, table: Table) {
+        let core = &self.core;
+        core.seal(&mut core.writer(), table);
+        self.flush();
+        while core.memtables.waits(table) && !core.is_disk_full() {
+            if self.failure().is_err() || self.pause(POLL_INTERVAL) {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the disk has space for a memtable; false where the thread must end before. The rows are in the log.
     fn wait_for_space(&self, bytes: u64) -> bool {
-        while self.backlog.space().query() < bytes + FLUSH_RESERVE_BYTES {
+        while self.core.backlog.space().query() < bytes + FLUSH_RESERVE_BYTES {
             if self.wait_while_disk_full() {
                 return false;
             }
@@ -118,40 +192,11 @@ impl Shared {
 
     /// Records that the disk is full and waits, and returns whether the thread must end.
     fn wait_while_disk_full(&self) -> bool {
-        self.backlog.is_disk_full.store(true, Ordering::Relaxed);
+        let backlog = &self.core.backlog;
+        backlog.is_disk_full.store(true, Ordering::Relaxed);
         self.release_lists();
-        self.backlog.changed();
+        backlog.changed();
         self.pause(RETRY_INTERVAL)
-    }
-
-    /// Writes the sealed memtables of a table to files, and adds these to the table's list. lsm-tree writes the list
-    /// before it syncs the folder of values: where only this memtable is sealed, both are done here, in the right
-    /// order.
-    fn write_sealed(
-        &self,
-        table: Table,
-        sealed: Option<&Arc<Memtable>>,
-        lock: &MutexGuard<'_, ()>,
-    ) -> Result<(), LsmError> {
-        let keyspace = self.store.keyspace(table);
-        let (tree, watermark) = (&keyspace.tree, self.watermark());
-        if table != Table::Data {
-            return tree.flush(lock, watermark).map(drop);
-        }
-        let sync = || {
-            self.interrupt
-                .durable
-                .values(&keyspace.path().join("blobs"))
-        };
-        let Some(sealed) = sealed.filter(|_| tree.sealed_memtable_count() == 1) else {
-            tree.flush(lock, watermark)?;
-            return Ok(sync()?);
-        };
-        if let Some((tables, values)) = tree.flush_to_tables(newest(sealed, watermark))? {
-            sync()?;
-            tree.register_tables(&tables, values.as_deref(), None, &[sealed.id()], watermark)?;
-        }
-        Ok(())
     }
 }
 
@@ -172,25 +217,4 @@ fn newest(
         }
         Some(Ok(row))
     })
-}
-
-/// The flush lock of a table is held as long as this exists.
-struct FlushLockGuard<'a> {
-    shared: &'a Shared,
-    table: Table,
-}
-
-impl FlushLockGuard<'_> {
-    fn acquire(shared: &Shared, table: Table) -> FlushLockGuard<'_> {
-        shared.holds_flush_lock[table as usize].store(true, Ordering::Release);
-        FlushLockGuard { shared, table }
-    }
-}
-
-impl Drop for FlushLockGuard<'_> {
-    fn drop(&mut self) {
-        // Files are removed because of the lock; wait until that is done.
-        let _flushing = acquire(&self.shared.flushing);
-        self.shared.holds_flush_lock[self.table as usize].store(false, Ordering::Release);
-    }
 }

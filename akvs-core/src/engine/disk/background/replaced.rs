@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::sync::PoisonError;
 
-use fjall::AbstractTree;
+use lsm_tree::AbstractTree;
 
 use super::{Shared, Table};
 
@@ -22,7 +22,7 @@ pub(super) struct ReplacedList {
 impl Shared {
     /// Keeps a table's current list, which may be replaced next, and returns its number.
     pub(super) fn keep_list(&self, table: Table) -> u64 {
-        let list = self.store.keyspace(table).tree.current_version();
+        let list = self.core.trees.tree(table).current_version();
         let number = list.id();
         let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
         let is_kept = |kept: &ReplacedList| kept.table == table && kept.number == number;
@@ -44,7 +44,7 @@ impl Shared {
         }
         // Each older list has a number of its own, or that of the list after it.
         let oldest = Table::ALL.map(|table| {
-            let tree = &self.store.keyspace(table).tree;
+            let tree = self.core.trees.tree(table);
             let older = tree.get_version_history_lock().free_list_len();
             tree.current_version().id().saturating_sub(older as u64)
         });

@@ -7,7 +7,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::format::{ALIGNMENT, HEADER_BYTES, PAGE, RECORD_HEADER, RecordHeader, Seed, record_bytes};
+use super::format::{
+    ALIGNMENT, HEADER_BYTES, PAGE, RECORD_HEADER, RecordHeader, Seed, record_bytes,
+};
 use super::payload::put_rows;
 use super::segment::Segment;
 use crate::engine::Row;

@@ -25,7 +25,7 @@ use crate::engine::disk::store_id::StoreId;
 /// The unit in which the log is written.
 pub(super) const PAGE: usize = 4_096;
 /// The length of a segment's header.
-pub(in crate::engine::disk) const HEADER_BYTES: u64 = PAGE as u64;
+pub(super) const HEADER_BYTES: u64 = PAGE as u64;
 /// The length of a record's header.
 pub(super) const RECORD_HEADER: usize = 48;
 /// Records begin at multiples of this.

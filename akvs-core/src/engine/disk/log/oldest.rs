@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::segment::sync_folder;
 use crate::engine::disk::store_id::StoreId;
 
-pub(super) const FILE: &str = "oldest";
+pub(in crate::engine::disk) const FILE: &str = "oldest";
 pub(super) const NEW_FILE: &str = "oldest.new";
 const BYTES: usize = 32;
 const CHECKSUM: usize = BYTES - 8;
@@ -64,9 +64,10 @@ impl Oldest {
 
     fn encode(&self, id: &StoreId) -> [u8; BYTES] {
         let mut bytes = [0; BYTES];
-        for (place, number) in bytes
-            .chunks_exact_mut(8)
-            .zip([self.segment, self.commit, self.sequence])
+        for (place, number) in
+            bytes
+                .chunks_exact_mut(8)
+                .zip([self.segment, self.commit, self.sequence])
         {
             place.copy_from_slice(&number.to_le_bytes());
         }

@@ -92,7 +92,7 @@ fn put_parts(payload: &mut Vec<u8>, value: &[u8], parts: &[Part], earlier: &[Row
 }
 
 /// Decodes the rows of a payload; none where it is not one.
-pub(in crate::engine::disk) fn parse_rows(mut payload: &[u8]) -> Option<Vec<LoggedRow>> {
+pub(super) fn parse_rows(mut payload: &[u8]) -> Option<Vec<LoggedRow>> {
     let mut rows: Vec<LoggedRow> = Vec::new();
     while let Some((first, rest)) = payload.split_first() {
         payload = rest;

@@ -264,15 +264,15 @@ impl Log {
             fs::remove_file(path)?;
         }
         segment::clean(&folder)?;
-        let mut next = self.oldest.segment;
-        if has_loss {
-            next = self.segments.last().map_or(next, |last| last.number.saturating_add(1));
-        } else {
-            while let Some(last) = self.segments.pop_if(|last| last.last.is_none()) {
-                fs::remove_file(last.path)?;
-            }
-            next = self.segments.last().map_or(next, |last| last.number.saturating_add(1));
+        // One segment always stays: a log without any was lost.
+        while !has_loss
+            && self.segments.len() > 1
+            && let Some(last) = self.segments.pop_if(|last| last.last.is_none())
+        {
+            fs::remove_file(last.path)?;
         }
+        let last = self.segments.last().map(|last| last.number);
+        let next = last.map_or(self.oldest.segment, |last| last.saturating_add(1));
         for info in &self.segments {
             fs::File::open(&info.path)?.sync_data()?;
         }

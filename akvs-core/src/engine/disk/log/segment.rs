@@ -55,7 +55,7 @@ pub(in crate::engine::disk) fn prepare(
     let prepared = log.join(PREPARED);
     let made = make(&prepared, id, number, bytes, retired, is_cancelled);
     let (file, path) = match made {
-        Ok(file) => (file, log.join(name(number))),
+        Ok(file) => (file, segment_path(log, number)),
         Err(error) => {
             // On a full disk its space is needed.
             let _ = fs::remove_file(&prepared);
@@ -131,7 +131,7 @@ pub(in crate::engine::disk) fn retire(path: &Path, keep: bool) -> io::Result<Opt
 }
 
 /// Removes files in preparation and retired ones.
-pub(in crate::engine::disk) fn clean(log: &Path) -> io::Result<()> {
+pub(super) fn clean(log: &Path) -> io::Result<()> {
     for entry in fs::read_dir(log)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -159,6 +159,11 @@ pub(super) fn list(log: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Returns the path of a segment.
+pub(in crate::engine::disk) fn segment_path(log: &Path, number: u64) -> PathBuf {
+    log.join(name(number))
 }
 
 fn name(number: u64) -> String {

@@ -121,8 +121,15 @@ fn commits_are_read_as_they_were_written() {
     for segments in 0..4 {
         let written = Written::with_segments(segments);
         let log = written.read();
-        assert_eq!((log.commit, log.loss(written.commit)), (written.commit, None));
-        assert!(log.loss(written.commit + 1).unwrap().contains("ends before"));
+        assert_eq!(
+            (log.commit, log.loss(written.commit)),
+            (written.commit, None)
+        );
+        assert!(
+            log.loss(written.commit + 1)
+                .unwrap()
+                .contains("ends before")
+        );
         written.assert_has(&log, 1..=written.commit);
         assert!(log.segments.iter().all(|info| info.unread.is_none()));
     }
@@ -297,7 +304,11 @@ fn commits_that_were_not_synced_may_be_torn_anywhere() {
         let copied = tempfile::tempdir().unwrap();
         fs::create_dir(copied.path().join(FOLDER)).unwrap();
         for file in fs::read_dir(written.folder()).unwrap().flatten() {
-            fs::copy(file.path(), copied.path().join(FOLDER).join(file.file_name())).unwrap();
+            fs::copy(
+                file.path(),
+                copied.path().join(FOLDER).join(file.file_name()),
+            )
+            .unwrap();
         }
         let mut copied = Written {
             appender: Appender::new(ID, new_segment(copied.path(), 99)),
@@ -340,7 +351,10 @@ fn an_accepted_loss_is_no_fault_after_the_next_commit() {
     let next = log.settle(written.store.path(), true).unwrap();
     assert_eq!(next, 5);
     written.appender.begin(new_segment(&written.folder(), next));
-    assert!(written.read().loss(0).is_some(), "nothing was committed yet");
+    assert!(
+        written.read().loss(0).is_some(),
+        "nothing was committed yet"
+    );
     // Numbers of lost commits may be skipped.
     written.commit += 7;
     let first = batch(written.commit);
@@ -380,7 +394,10 @@ fn what_an_earlier_use_of_a_file_left_does_not_count() {
     written.commit(true);
     let log = written.read();
     assert_eq!((log.commit, log.loss(newest + 1)), (newest + 1, None));
-    assert!(log.segments.last().unwrap().unread.is_some(), "it is reported");
+    assert!(
+        log.segments.last().unwrap().unread.is_some(),
+        "it is reported"
+    );
     written.assert_has(&log, commit + 1..=newest + 1);
 }
 
@@ -405,7 +422,10 @@ fn a_segment_of_another_store_is_refused() {
     let loss = one.read().loss(0).unwrap();
     assert!(loss.contains("is of another store"), "{loss}");
     // A part of it as a client's value is no record either, nor is a part of this log.
-    for planted in [fs::read(one.path(2)).unwrap(), fs::read(one.path(1)).unwrap()] {
+    for planted in [
+        fs::read(one.path(2)).unwrap(),
+        fs::read(one.path(1)).unwrap(),
+    ] {
         let mut batch = Batch::default();
         let value = planted[PAGE..PAGE + 3_000].to_vec();
         batch.put(Table::Meta, &b"planted"[..], value);
