@@ -38,9 +38,11 @@ fn engine() -> Option<String> {
         println!("cargo::rerun-if-changed={LOCK}");
     }
     let lock = std::fs::read_to_string(LOCK).ok()?;
-    let mut lines = lock.lines().skip_while(|line| *line != "name = \"fjall\"");
+    let mut lines = lock
+        .lines()
+        .skip_while(|line| *line != "name = \"lsm-tree\"");
     let version = lines.nth(1)?.strip_prefix("version = \"")?;
-    Some(format!("fjall {}", version.trim_end_matches('"')))
+    Some(format!("lsm-tree {}", version.trim_end_matches('"')))
 }
 
 /// Returns the commit of the checkout.

@@ -32,11 +32,10 @@ pub(crate) const OLD_FILES: usize = 4;
 pub(crate) const LOG_FILE: &str = "akvs.log";
 
 /// Libraries whose info lines are omitted unless the filter names them.
-const QUIET: [(&str, LevelFilter); 9] = [
+const QUIET: [(&str, LevelFilter); 8] = [
     ("actix_server", LevelFilter::Warn),
     // Invalid requests are no errors of the server, and a client must not be able to fill the log.
     ("actix_http", LevelFilter::Off),
-    ("fjall", LevelFilter::Warn),
     ("hyper_util", LevelFilter::Warn),
     ("lsm_tree", LevelFilter::Warn),
     ("mio", LevelFilter::Warn),

@@ -134,7 +134,7 @@ impl<'a> CommitGroup<'a> {
         self.create_namespace(at, store, now)?;
         outcome.entry = entry.as_ref().map(|stored| stored.entry.clone());
         self.stage(at, counts, [(place, entry)]);
-        outcome.revision = Some(self.append_history(at, [kind]));
+        outcome.revision = Some(self.append_history(at, [(kind, Some(place))]));
         Ok(outcome)
     }
 
@@ -237,11 +237,19 @@ impl<'a> CommitGroup<'a> {
         for pending in &mut self.stores {
             let Some(id) = pending.id else { continue };
             let history = pending.updated.meta.history;
-            pending.history_block.write(&mut self.batch, history);
-            for (key, slot) in pending.entries.take_changed() {
+            let mut rows = Vec::with_capacity(pending.entries.len());
+            for (key, slot) in pending.entries.take() {
+                if !slot.changed {
+                    rows.push(None);
+                    continue;
+                }
                 let entry = slot.write(&mut self.batch, id, &key);
                 committed_entries.push((id, key, entry));
+                // The last row that an entry writes is that of its data.
+                rows.push(self.batch.len().checked_sub(1));
             }
+            let block = &mut pending.history_block;
+            block.write_after(&mut self.batch, history, &rows);
             if let (Some(row), Some(name)) = (pending.catalogue_row, &pending.name) {
                 self.batch.put(
                     Table::Catalogue,

@@ -313,7 +313,7 @@ mod tests {
             "off",
             "akvs",
             "debug/part",
-            "fjall=warn,lsm_tree=off",
+            "actix_server=warn,lsm_tree=off",
         ] {
             assert!(LogFilter::try_from(good.to_owned()).is_ok(), "{good}");
         }

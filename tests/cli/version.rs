@@ -45,12 +45,12 @@ fn the_long_version_identifies_the_build() {
     assert!(target[1].contains(std::env::consts::ARCH), "{text}");
     assert_eq!(engines[0], "engines");
     let number = engines[1]
-        .strip_prefix("disk (fjall ")
+        .strip_prefix("disk (lsm-tree ")
         .and_then(|rest| rest.strip_suffix("), memory"));
     let number = number.unwrap_or_else(|| panic!("{text}"));
     // The version in Cargo.lock.
     let locked = include_str!("../../Cargo.lock");
-    assert!(locked.contains(&format!("name = \"fjall\"\nversion = \"{number}\"")));
+    assert!(locked.contains(&format!("name = \"lsm-tree\"\nversion = \"{number}\"")));
     assert_eq!(format[0], "format");
     let format = format[1].split(' ').next().map(str::parse);
     assert_eq!(format, Some(Ok(akvs_core::FORMAT)), "{text}");

@@ -84,11 +84,12 @@ impl CommitGroup<'_> {
         }
     }
 
-    /// Appends changes to the history of their namespace, all under the next revision.
+    /// Appends changes to the history of their namespace, all under the next revision. Each has the place of the entry
+    /// that it set, if any.
     pub(super) fn append_history(
         &mut self,
         at: usize,
-        kinds: impl IntoIterator<Item = EventKind, IntoIter: ExactSizeIterator>,
+        kinds: impl IntoIterator<Item = (EventKind, Option<usize>), IntoIter: ExactSizeIterator>,
     ) -> Revision {
         let revision = self.next.revision.next();
         self.next.revision = revision;
@@ -100,14 +101,14 @@ impl CommitGroup<'_> {
         }
         let kinds = kinds.into_iter();
         let last = kinds.len().saturating_sub(1);
-        for (index, kind) in kinds.enumerate() {
+        for (index, (kind, place)) in kinds.enumerate() {
             let event = Event {
                 revision,
                 is_last: index == last,
                 kind,
             };
             meta.counts.history += 1;
-            block.push(&event);
+            block.push(&event, place);
             if self.recording {
                 self.summary.events.push((meta.history, event));
             }

@@ -127,7 +127,7 @@ impl CommitGroup<'_> {
             Some(entry) if entry.deadline == Some(deadline) && !entry.is_live(now) => {
                 let counts = self.stores[at].counts_with([(place, None)].into_iter());
                 self.stage(at, counts, [(place, None)]);
-                self.append_history(at, [EventKind::Expire { key: key.clone() }]);
+                self.append_history(at, [(EventKind::Expire { key: key.clone() }, None)]);
                 self.summary.expired += 1;
             }
             // The entry was replaced or removed, and this row is stale.

@@ -130,7 +130,7 @@ impl CommitGroup<'_> {
             ));
         }
         self.drops.dropped += 1;
-        let revision = self.append_history(at, [EventKind::Drop]);
+        let revision = self.append_history(at, [(EventKind::Drop, None)]);
         let pending = &mut self.stores[at];
         // The pending changes of the namespace are discarded.
         pending.entries.clear();

@@ -89,10 +89,14 @@ impl PendingEntries {
         *self = PendingEntries::default();
     }
 
-    /// Takes out the changed entries.
-    pub(super) fn take_changed(&mut self) -> impl Iterator<Item = (Key, PendingEntry)> + use<> {
-        let entries = std::mem::take(self).entries.into_iter();
-        entries.filter(|(_, entry)| entry.changed)
+    /// Returns the number of entries.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Takes out the entries, in the order of their places.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = (Key, PendingEntry)> + use<> {
+        std::mem::take(self).entries.into_iter()
     }
 }
 

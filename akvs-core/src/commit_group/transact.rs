@@ -49,7 +49,7 @@ impl CommitGroup<'_> {
                 outcome.revision = Some(self.next.revision.next());
                 outcome.entry = entry.as_ref().map(|stored| stored.entry.clone());
                 changes.push((place, entry));
-                kinds.push(kind);
+                kinds.push((kind, Some(place)));
                 // A single value may be longer.
                 if changes.len() > 1 && self.produced_bytes - before > Txn::MAX_WRITTEN_BYTES {
                     self.produced_bytes = before;

@@ -14,10 +14,12 @@
 //! The key of a row names the revision of its last change. A block ends at [`BLOCK_BYTES`], but never within a revision,
 //! so that the changes after any revision begin in the first row whose key is higher.
 
+use std::ops::Range;
+
 use bytes::{Buf, BufMut, Bytes};
 
 use super::{HistoryId, corrupted, head_bytes, parse_data, put_head};
-use crate::engine::{Batch, KeyRange, Table};
+use crate::engine::{Batch, KeyRange, Part, Table};
 use crate::varint::{parse_varint, put_varint};
 use crate::{Event, EventKind, Key, Result, Revision};
 
@@ -71,11 +73,20 @@ pub(crate) struct HistoryBlock {
     first_change: usize,
     changes: usize,
     last: Revision,
+    /// The data rows in the value.
+    rows: Vec<DataRow>,
+}
+
+/// A data row in a block: the entry that it is of, by its place among those of the commit, and where it is.
+#[derive(Debug)]
+struct DataRow {
+    place: usize,
+    bytes: Range<usize>,
 }
 
 impl HistoryBlock {
-    /// Adds a change.
-    pub(crate) fn push(&mut self, event: &Event) {
+    /// Adds a change, with the place of the entry that it set, if any.
+    pub(crate) fn push(&mut self, event: &Event, place: Option<usize>) {
         let bytes = &mut self.bytes;
         if self.changes == 0 {
             bytes.put_u8(BLOCK);
@@ -88,7 +99,12 @@ impl HistoryBlock {
         if self.changes == 0 {
             self.first_change = bytes.len();
         }
-        put_change(bytes, event);
+        let row = put_change(bytes, event);
+        self.rows
+            .extend(place.zip(row).map(|(place, start)| DataRow {
+                place,
+                bytes: start..bytes.len(),
+            }));
         let length = bytes.len() - start - size_of::<u16>();
         // A change has one key and at most a value that a history keeps.
         bytes[start..start + 2].copy_from_slice(&(length as u16).to_le_bytes());
@@ -103,8 +119,31 @@ impl HistoryBlock {
 
     /// Adds the row to a batch, and empties the block.
     pub(crate) fn write(&mut self, batch: &mut Batch, history: HistoryId) {
-        if let Some((key, value)) = std::mem::take(self).into_row(history) {
-            batch.put(Table::History, key, value);
+        self.write_after(batch, history, &[]);
+    }
+
+    /// Adds the row to a batch that has the data rows of the entries already: each has the index of the row of the entry
+    /// in this place.
+    pub(crate) fn write_after(
+        &mut self,
+        batch: &mut Batch,
+        history: HistoryId,
+        rows: &[Option<usize>],
+    ) {
+        let mut block = std::mem::take(self);
+        let start = if block.changes == 1 {
+            block.first_change
+        } else {
+            0
+        };
+        let parts = parts(
+            &std::mem::take(&mut block.rows),
+            rows,
+            start,
+            block.bytes.len(),
+        );
+        if let Some((key, value)) = block.into_row(history) {
+            batch.put_parts(Table::History, key, value, parts);
         }
     }
 
@@ -122,7 +161,33 @@ impl HistoryBlock {
     }
 }
 
-fn put_change(bytes: &mut Vec<u8>, event: &Event) {
+/// Returns the parts of the bytes from `start` to `end`: the data rows that are as in the batch, and what is between.
+fn parts(data_rows: &[DataRow], rows: &[Option<usize>], start: usize, end: usize) -> Vec<Part> {
+    let mut is_replaced = vec![false; rows.len()];
+    let mut parts = Vec::with_capacity(2 * data_rows.len() + 1);
+    let mut reached = end;
+    for row in data_rows.iter().rev() {
+        // Of an entry that was set more than once, the batch has the last row.
+        let is_last = is_replaced
+            .get_mut(row.place)
+            .is_some_and(|replaced| !std::mem::replace(replaced, true));
+        let index = rows.get(row.place).copied().flatten();
+        let Some(index) = index.filter(|_| is_last) else {
+            continue;
+        };
+        parts.push(Part::Bytes(reached - row.bytes.end));
+        parts.push(Part::Row(index));
+        reached = row.bytes.start;
+    }
+    if !parts.is_empty() {
+        parts.push(Part::Bytes(reached - start));
+        parts.reverse();
+    }
+    parts
+}
+
+/// Encodes a change, and returns where its data row begins, if that has its value.
+fn put_change(bytes: &mut Vec<u8>, event: &Event) -> Option<usize> {
     let more = if event.is_last { 0 } else { MORE };
     match &event.kind {
         EventKind::Set { key, entry, size } => {
@@ -137,8 +202,11 @@ fn put_change(bytes: &mut Vec<u8>, event: &Event) {
             bytes.put_u16_le(key.len() as u16);
             bytes.put_slice(key);
             bytes.put_u64_le(*size);
+            let start = bytes.len();
             put_head(bytes, entry);
             bytes.put_slice(value);
+            let has_value = value.len() == entry.value.len();
+            return has_value.then_some(start);
         }
         EventKind::Delete { key } => {
             bytes.put_u8(DELETE | more);
@@ -150,13 +218,14 @@ fn put_change(bytes: &mut Vec<u8>, event: &Event) {
         }
         EventKind::Drop => bytes.put_u8(DROP | more),
     }
+    None
 }
 
 /// Encodes changes as the row of a commit that has no others.
 pub(crate) fn changes_row(history: HistoryId, events: &[Event]) -> Option<(Bytes, Bytes)> {
     let mut block = HistoryBlock::default();
     for event in events {
-        block.push(event);
+        block.push(event, None);
     }
     block.into_row(history)
 }

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use akvs_core::{DiskEngine, DiskOptions, Revision};
+use akvs_core::engine::{Durability, PageLimit};
+use akvs_core::{DiskEngine, DiskOptions, EventKind, Namespace, Op, Revision};
 
 use crate::common::{at, key, store};
 
@@ -67,4 +68,42 @@ fn missing_parent_folders_are_created() {
     let folder = around.path().join("a/b/c");
     assert_eq!(set(&folder, 1), Revision::new(1));
     assert_eq!(set(&folder, 2), Revision::new(2));
+}
+
+#[test]
+fn the_log_has_a_value_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = crate::common::disk(folder.path());
+    let kept = store(&database);
+    let value = |number: u8| format!("value {number} ").repeat(60);
+    let mut group = database.group();
+    // The first value of the first key is replaced in the same commit.
+    for (name, number) in [("a", 1), ("b", 2), ("a", 3), ("c", 4)] {
+        let op = Op::set(value(number));
+        group.apply(&kept, &key(name), op, at(1)).expect("a set");
+    }
+    group.commit(Durability::Synced).expect("a commit");
+    let (_, log) = crate::common::newest_segment(folder.path());
+    for number in 1..=4 {
+        let value = value(number);
+        let windows = log.windows(value.len());
+        let times = windows.filter(|found| *found == value.as_bytes()).count();
+        assert_eq!(times, 1, "{number}");
+    }
+    drop((kept, database));
+    let database = crate::common::disk(folder.path());
+    let name = Namespace::new("test").expect("a name");
+    let snapshot = database.namespace_snapshot(&name).expect("a snapshot");
+    let page = snapshot.changes(Revision::ZERO, PageLimit::rows(10), true);
+    let events = page.expect("the changes").events;
+    let values = events.iter().map(|event| match &event.kind {
+        EventKind::Set { entry, .. } => entry.value.clone(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(values.collect::<Vec<_>>(), [1, 2, 3, 4].map(value));
+    let kept = store(&database);
+    for (name, number) in [("a", 3), ("b", 2), ("c", 4)] {
+        let found = kept.get(&key(name), at(1)).expect("a value").value;
+        assert_eq!(found, value(number));
+    }
 }

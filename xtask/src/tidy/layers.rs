@@ -88,7 +88,7 @@ const LAYERS: &[Layer] = &[
 
 /// External crates by the beginning of their names, and the only crates that may depend on them outside tests.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("fjall", &["akvs-core"]),
+    ("lsm-tree", &["akvs-core"]),
     (
         "actix",
         &["akvs-http", "akvs-testing", "akvs-bench", "akvs"],
@@ -100,12 +100,12 @@ const FOREIGN: &[(&str, &[&str])] = &[
 const TREES: &[(&[&str], &[&str])] = &[
     (
         &["akvs-core", "--no-default-features"],
-        &["tokio", "actix", "reqwest", "fjall"],
+        &["tokio", "actix", "reqwest", "lsm-tree"],
     ),
     (&["akvs-core"], &["tokio", "actix", "reqwest"]),
     (
         &["akvs-api", "--all-features"],
-        &["tokio", "actix", "reqwest", "fjall"],
+        &["tokio", "actix", "reqwest", "lsm-tree"],
     ),
     // Neither the server's crates nor cryptography that needs more than a C compiler, with any features.
     (&["akvs-client"], CLIENT),
@@ -122,7 +122,6 @@ const CLIENT: &[&str] = &[
     "akvs-registry",
     "akvs-server",
     "actix",
-    "fjall",
     "lsm-tree",
     "heed",
     "redb",
@@ -329,12 +328,12 @@ mod tests {
 
     #[test]
     fn external_crates_have_listed_users() {
-        let dependency = "[dependencies]\nfjall = \"3\"\n";
+        let dependency = "[dependencies]\nlsm-tree = \"3\"\n";
         assert_eq!(violations(&[("akvs-core", dependency)]), [""; 0]);
         let found = violations(&[("akvs-http", dependency)]);
         assert_eq!(
             found,
-            ["akvs-http/Cargo.toml:8: fjall is for akvs-core alone"]
+            ["akvs-http/Cargo.toml:8: lsm-tree is for akvs-core alone"]
         );
         let test = "[dev-dependencies]\nactix-web = \"4\"\n";
         assert_eq!(violations(&[("akvs-client", test)]), [""; 0]);
@@ -365,6 +364,6 @@ mod tests {
     fn a_banned_dependency_is_found_in_the_tree() {
         let tree = "akvs-core v0.1.0 (here)\nbytes v1.0.0\ntokio-util v1.0.0 (*)\n";
         assert_eq!(in_tree(&["akvs-core"], &["tokio"], tree).len(), 1);
-        assert_eq!(in_tree(&["akvs-core"], &["fjall"], tree), []);
+        assert_eq!(in_tree(&["akvs-core"], &["lsm-tree"], tree), []);
     }
 }

@@ -40,7 +40,11 @@ const LINTERS: &[Linter] = &[
     },
 ];
 /// A part of the components that the bill of materials must list.
-const COMPONENTS: &[&str] = &["pkg:cargo/fjall@", "pkg:generic/musl@", "pkg:generic/zstd@"];
+const COMPONENTS: &[&str] = &[
+    "pkg:cargo/lsm-tree@",
+    "pkg:generic/musl@",
+    "pkg:generic/zstd@",
+];
 
 /// Checks the texts of a release.
 pub(crate) fn check(release: &Release) -> Result {
