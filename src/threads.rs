@@ -16,8 +16,8 @@ const OWN_THREADS: usize = 13;
 /// The blocking thread of the runtime is kept: a later one might be refused.
 const KEEP_ALIVE: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
-/// Threads of an engine without a server: flush, compaction, and the engine's own.
-const ENGINE_THREADS: usize = 3;
+/// Threads of an engine without a server: flush and compaction.
+const ENGINE_THREADS: usize = 2;
 
 /// Checks that a server with this number of workers can create its threads.
 pub(crate) fn check(workers: usize) -> Result<(), CliError> {

@@ -236,20 +236,8 @@ impl<'a> CommitGroup<'a> {
         let mut committed_entries = Vec::new();
         for pending in &mut self.stores {
             let Some(id) = pending.id else { continue };
-            let history = pending.updated.meta.history;
-            let mut rows = Vec::with_capacity(pending.entries.len());
-            for (key, slot) in pending.entries.take() {
-                if !slot.changed {
-                    rows.push(None);
-                    continue;
-                }
-                let entry = slot.write(&mut self.batch, id, &key);
-                committed_entries.push((id, key, entry));
-                // The last row that an entry writes is that of its data.
-                rows.push(self.batch.len().checked_sub(1));
-            }
-            let block = &mut pending.history_block;
-            block.write_after(&mut self.batch, history, &rows);
+            let entries = pending.write_entries(&mut self.batch, id).into_iter();
+            committed_entries.extend(entries.map(|(key, entry)| (id, key, entry)));
             if let (Some(row), Some(name)) = (pending.catalogue_row, &pending.name) {
                 self.batch.put(
                     Table::Catalogue,

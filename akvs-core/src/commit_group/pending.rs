@@ -51,6 +51,30 @@ impl Pending {
     }
 }
 
+impl Pending {
+    /// Writes the rows of the changed entries and of the newest changes, and returns the entries that readers will see.
+    pub(super) fn write_entries(
+        &mut self,
+        batch: &mut Batch,
+        id: NamespaceId,
+    ) -> Vec<(Key, Option<Entry>)> {
+        let mut written = Vec::new();
+        let mut rows = Vec::with_capacity(self.entries.len());
+        for (key, slot) in self.entries.take() {
+            let is_changed = slot.changed;
+            if is_changed {
+                let entry = slot.write(batch, id, &key);
+                written.push((key, entry));
+            }
+            // The last row that an entry writes is that of its data.
+            rows.push(batch.len().checked_sub(1).filter(|_| is_changed));
+        }
+        let history = self.updated.meta.history;
+        self.history_block.write_after(batch, history, &rows);
+        written
+    }
+}
+
 /// The entries of a namespace that a group has read or changed. Each has a place, so that a key is looked up once for an
 /// operation.
 #[derive(Default)]

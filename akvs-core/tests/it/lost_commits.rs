@@ -401,7 +401,8 @@ fn a_torn_last_write_is_not_a_loss() {
     let newest = write_with(&DiskOptions::new(folder.path()));
     let (path, whole) = newest_segment(folder.path());
     let last = records(&whole).pop().expect("a record");
-    let tears: [fn(&mut [u8], Range<usize>); 4] = [
+    type Tear = fn(&mut [u8], Range<usize>);
+    let tears: [Tear; 4] = [
         |bytes, last| bytes[last.start..].fill(0),
         |bytes, last| bytes[last.start + last.len() / 2..].fill(0),
         |bytes, last| bytes[last.end - 200..last.end - 100].fill(0),

@@ -96,9 +96,11 @@ fn the_log_has_a_value_once() {
     let snapshot = database.namespace_snapshot(&name).expect("a snapshot");
     let page = snapshot.changes(Revision::ZERO, PageLimit::rows(10), true);
     let events = page.expect("the changes").events;
-    let values = events.iter().map(|event| match &event.kind {
-        EventKind::Set { entry, .. } => entry.value.clone(),
-        other => panic!("{other:?}"),
+    let values = events.iter().map(|event| {
+        let EventKind::Set { entry, .. } = &event.kind else {
+            panic!("{event:?}")
+        };
+        entry.value.clone()
     });
     assert_eq!(values.collect::<Vec<_>>(), [1, 2, 3, 4].map(value));
     let kept = store(&database);

@@ -27,29 +27,37 @@ pub(super) fn damaged(cause: Option<LsmError>) -> Error {
 pub(super) fn open_error(options: &DiskOptions, error: LsmError) -> OpenError {
     use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
     let folder = options.folder.clone();
-    match error {
+    match into_io(error) {
         // These kinds describe the content of the files.
-        LsmError::Io(error) if matches!(error.kind(), UnexpectedEof | InvalidData | NotFound) => {
+        Ok(error) if matches!(error.kind(), UnexpectedEof | InvalidData | NotFound) => {
             OpenError::Damaged(folder, error.to_string())
         }
-        LsmError::Io(error) => OpenError::Unusable(folder, error),
-        error => OpenError::Damaged(folder, error.to_string()),
+        Ok(error) => OpenError::Unusable(folder, error),
+        Err(error) => OpenError::Damaged(folder, error.to_string()),
     }
 }
 
 /// Translates an error of lsm-tree.
 pub(super) fn translate(error: LsmError) -> Error {
     use std::io::ErrorKind::{InvalidData, QuotaExceeded, StorageFull, UnexpectedEof};
-    match error {
-        LsmError::Io(error) if matches!(error.kind(), UnexpectedEof | InvalidData) => {
+    match into_io(error) {
+        Ok(error) if matches!(error.kind(), UnexpectedEof | InvalidData) => {
             damaged(Some(error.into()))
         }
-        LsmError::Io(error) if matches!(error.kind(), StorageFull | QuotaExceeded) => {
+        Ok(error) if matches!(error.kind(), StorageFull | QuotaExceeded) => {
             Error::new(Code::StorageFull, "the disk is full").because(error)
         }
-        LsmError::Io(error) => Error::new(Code::Storage, "the storage failed").because(error),
+        Ok(error) => Error::new(Code::Storage, "the storage failed").because(error),
         // All other errors mean that it read something that it had not written.
-        error => damaged(Some(error)),
+        Err(error) => damaged(Some(error)),
+    }
+}
+
+fn into_io(error: LsmError) -> std::result::Result<io::Error, LsmError> {
+    if let LsmError::Io(error) = error {
+        Ok(error)
+    } else {
+        Err(error)
     }
 }
 
@@ -63,7 +71,7 @@ pub(super) fn log_failed(error: io::Error) -> Error {
     Error::new(Code::Storage, "the storage failed").because(error)
 }
 
-/// Returns the error of every commit after one that failed.
+/// Returns the error of every commit after a failed commit.
 pub(super) fn failed_before() -> Error {
     Error::new(Code::Storage, "an earlier commit failed")
 }

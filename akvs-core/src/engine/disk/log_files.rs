@@ -1,5 +1,5 @@
-//! The segments of the log other than the one that is written to: full ones that are still needed, one that is prepared,
-//! and files to use again.
+//! The segments of the log other than the active segment, which is written to: full segments that are still needed, a
+//! prepared segment, and files to use again.
 //!
 //! Invariant: a segment is removed only once all its rows are in files, and after the log's beginning was moved past it.
 
@@ -23,7 +23,7 @@ const MAX_SEGMENT_BYTES: u64 = 16 << 20;
 const MAX_RETIRED: usize = 2;
 /// Beyond this many full segments of the maximum length, memtables that need the oldest ones are written to files.
 const CHECKPOINT_SEGMENTS: u64 = 8;
-/// The maximum length of the full segments, in segments of the maximum length, except for the one that exceeds it.
+/// The maximum length of the full segments together, in segments of the maximum length. The last one may exceed it.
 const MAX_SEGMENTS: u64 = 12;
 
 /// A segment that is not written to any more.
@@ -42,7 +42,7 @@ pub(super) struct LogFiles {
     max_segment_bytes: u64,
     /// The bytes of the full segments.
     full_bytes: AtomicU64,
-    /// The bytes of the segment that is written to.
+    /// The bytes of the active segment.
     active_bytes: AtomicU64,
     /// Whether no segment can be prepared because the disk is full.
     pub(super) is_disk_full: AtomicBool,
@@ -162,10 +162,10 @@ impl LogFiles {
         })
     }
 
-    /// Prepares a segment, and returns its length. A prepared one that is too short is replaced.
+    /// Prepares a segment, and returns its length. A prepared segment that is too short is replaced.
     pub(super) fn prepare(
         &self,
-        wanted: Wanted,
+        wanted: &Wanted,
         is_cancelled: &dyn Fn() -> bool,
     ) -> io::Result<u64> {
         let mut state = self.state();
@@ -179,7 +179,7 @@ impl LogFiles {
         if let Some(shorter) = shorter {
             std::fs::remove_file(shorter.path)?;
         }
-        let Wanted { bytes, .. } = wanted;
+        let bytes = wanted.bytes;
         let retired = wanted.retired.as_deref();
         let made = prepare(&self.folder, &self.id, number, bytes, retired, is_cancelled)?;
         let mut state = self.state();

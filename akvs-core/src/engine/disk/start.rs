@@ -7,6 +7,7 @@ use lsm_tree::{AbstractTree, SeqNo};
 
 use super::backlog::Backlog;
 use super::compaction::Interrupt;
+use super::failure::open_error;
 use super::free_space::FreeSpace;
 use super::log;
 use super::log::{Appender, Log, LoggedRow, Oldest};
@@ -73,12 +74,8 @@ pub(super) fn start(
         memtables: Memtables::default(),
         backlog,
     };
-    replay(&log, &id, &mut replayed, persisted).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => {
-            OpenError::Damaged(options.folder.clone(), error.to_string())
-        }
-        _ => unusable(error),
-    })?;
+    replay(&log, &id, &mut replayed, persisted)
+        .map_err(|error| open_error(options, error.into()))?;
     let next = log.settle(store, lost.is_some()).map_err(unusable)?;
     let folder = store.join(log::FOLDER);
     let bytes = LogFiles::first_bytes(options.memtable_bytes);

@@ -5,7 +5,7 @@
 //! files.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -110,7 +110,7 @@ fn try_open(
                 FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(10.0)),
             ]))
             .with_kv_separation(separation(table));
-        let filters = interrupt.map(|interrupt| filters(interrupt, table, folder));
+        let filters = interrupt.map(|interrupt| filters(interrupt, table, &folder));
         config.with_compaction_filter_factory(filters).open()
     };
     let [first, second, third, fourth, fifth] = Table::ALL;
@@ -143,7 +143,7 @@ fn separation(table: Table) -> Option<KvSeparationOptions> {
 fn filters(
     interrupt: &Arc<Interrupt>,
     table: Table,
-    folder: PathBuf,
+    folder: &Path,
 ) -> Arc<dyn lsm_tree::compaction::Factory> {
     Arc::new(Filters {
         interrupt: Arc::clone(interrupt),

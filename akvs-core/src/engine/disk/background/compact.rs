@@ -113,7 +113,7 @@ impl Shared {
                 self.remove_leftovers(before);
                 CompactionResult::Interrupted
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         self.core.backlog.compacted(table, tree.l0_run_count());
         Ok(done)
@@ -212,29 +212,29 @@ fn unshared<'a>(
     files: impl Iterator<Item = &'a lsm_tree::KeyRange>,
     range: &KeyRange,
 ) -> (Bound<Bytes>, Bound<Bytes>) {
-    let mut start = Bound::Included(range.start.clone());
-    let end = range.end.clone();
-    let mut end_bound = end.clone().map_or(Bound::Unbounded, Bound::Excluded);
-    let is_before_end = |key: &[u8]| end.as_ref().is_none_or(|end| key < &end[..]);
+    let is_before_end = |key: &[u8]| range.end.as_ref().is_none_or(|end| key < &end[..]);
+    let (mut last_before, mut first_after) = (None, None);
     for keys in files {
         let (min, max) = (keys.min(), keys.max());
         if **max < range.start[..] || !is_before_end(min) {
             continue;
         }
         if **min < range.start[..] {
-            start = match start {
-                Bound::Excluded(other) if other[..] >= **max => Bound::Excluded(other),
-                _ => Bound::Excluded(Bytes::copy_from_slice(max)),
-            };
+            last_before = last_before.max(Some(max));
         }
         if !is_before_end(max) {
-            end_bound = match end_bound {
-                Bound::Excluded(other) if other[..] <= **min => Bound::Excluded(other),
-                _ => Bound::Excluded(Bytes::copy_from_slice(min)),
-            };
+            first_after = Some(first_after.map_or(min, |other: &_| min.min(other)));
         }
     }
-    (start, end_bound)
+    let start = match last_before {
+        Some(key) => Bound::Excluded(Bytes::copy_from_slice(key)),
+        None => Bound::Included(range.start.clone()),
+    };
+    let end = match first_after {
+        Some(key) => Bound::Excluded(Bytes::copy_from_slice(key)),
+        None => range.end.clone().map_or(Bound::Unbounded, Bound::Excluded),
+    };
+    (start, end)
 }
 
 #[cfg(test)]

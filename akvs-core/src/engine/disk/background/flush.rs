@@ -30,7 +30,7 @@ impl Shared {
             work.flush = false;
             drop(work);
             if !is_blocked && let Some(wanted) = core.files.wanted(core.backlog.space().query()) {
-                is_blocked = !self.prepare(wanted)?;
+                is_blocked = !self.prepare(&wanted)?;
                 continue;
             }
             if let Some(sealed) = core.memtables.next() {
@@ -55,10 +55,10 @@ impl Shared {
     }
 
     /// Prepares a segment of the log, and returns whether it is there. It is not where the disk has too little space.
-    fn prepare(&self, wanted: Wanted) -> lsm_tree::Result<bool> {
+    fn prepare(&self, wanted: &Wanted) -> lsm_tree::Result<bool> {
         let (core, space) = (&self.core, self.core.backlog.space());
         let is_cancelled = || core.interrupt.is_raised.load(Ordering::Relaxed);
-        let needed = LogFiles::needed_bytes(&wanted);
+        let needed = LogFiles::needed_bytes(wanted);
         let made = match space.query() < needed.saturating_add(FLUSH_RESERVE_BYTES) {
             true => None,
             false => match core.files.prepare(wanted, &is_cancelled) {

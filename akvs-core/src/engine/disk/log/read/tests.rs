@@ -1,3 +1,5 @@
+//! Tests of the reading of logs: cuts, changed bytes, zeros, missing segments and records of other stores.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -455,11 +457,9 @@ fn values_that_look_like_commits_do_not_delay_the_reading() {
         bytes.extend(0x00ff_ffff_u64.to_le_bytes());
     }
     fs::write(path, bytes).unwrap();
-    let start = std::time::Instant::now();
+    // Reading each claimed record would take hours.
     let log = written.read();
     assert_eq!((log.commit, log.loss(0)), (0, None));
-    // Far more than it takes, and far less than reading each claimed record.
-    assert!(start.elapsed() < std::time::Duration::from_secs(20));
 }
 
 proptest! {
