@@ -261,3 +261,70 @@ impl Core {
         self.files.remove_unused(writer.is_segment_empty());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::super::log::Segment;
+    use crate::engine::{Batch, Durability, Engine, Table};
+    use crate::{
+        Code, Database, DiskEngine, DiskOptions, Key, Namespace, Options, Store, Timestamp,
+    };
+
+    fn set(store: &Store, value: &'static str) -> crate::Result<()> {
+        let key = Key::new("key").unwrap();
+        let set = store.set(&key, value, Timestamp::from_millis(1));
+        set.map(drop)
+    }
+
+    /// A device that takes no byte, and a file that cannot be written.
+    #[test]
+    fn after_a_failed_write_of_the_log_the_outcome_is_unknown_and_nothing_is_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let broken: [fn(&Path) -> std::fs::File; 2] = [
+            |_| OpenOptions::new().write(true).open("/dev/full").unwrap(),
+            |folder| {
+                let path = folder.join("akvs.format");
+                OpenOptions::new().read(true).open(path).unwrap()
+            },
+        ];
+        for (round, broken) in broken.into_iter().enumerate() {
+            let engine = Arc::new(DiskEngine::open(&DiskOptions::new(folder.path())).unwrap());
+            let shared: Arc<dyn Engine> = engine.clone();
+            let database = Database::open(shared, Options::default()).unwrap();
+            let store = Store::new(&database, Namespace::new("ns").unwrap()).unwrap();
+            set(&store, "kept").unwrap();
+            let mut writer = engine.core.writer();
+            let segment = Segment::over(broken(folder.path()), 99, Path::new("broken"));
+            writer.continue_in(segment);
+            drop(writer);
+            let before = database.revision();
+            assert_eq!(
+                set(&store, "lost").unwrap_err().code(),
+                Code::OutcomeUnknown
+            );
+            assert_eq!(set(&store, "later").unwrap_err().code(), Code::Storage);
+            assert_eq!(engine.check().unwrap_err().code(), Code::Storage);
+            assert!(engine.sync().is_ok(), "what was committed is synced");
+            let mut batch = Batch::default();
+            batch.put(Table::Meta, &b"k"[..], &b"v"[..]);
+            assert_eq!(engine.admit(&batch).unwrap_err().code(), Code::Storage);
+            let failed = engine.commit(batch, Durability::Synced);
+            assert_eq!(failed.unwrap_err().code(), Code::Storage);
+            // Readers go on, and see nothing of it.
+            assert_eq!(database.revision(), before);
+            let found = store.get(&Key::new("key").unwrap(), Timestamp::from_millis(1));
+            assert_eq!(found.unwrap().value, "kept", "{round}");
+            drop((store, database, engine));
+        }
+        let engine = DiskEngine::open(&DiskOptions::new(folder.path())).unwrap();
+        let database = Database::open(Arc::new(engine), Options::default()).unwrap();
+        let store = Store::new(&database, Namespace::new("ns").unwrap()).unwrap();
+        let found = store.get(&Key::new("key").unwrap(), Timestamp::from_millis(1));
+        assert_eq!(found.unwrap().value, "kept");
+        set(&store, "again").unwrap();
+    }
+}

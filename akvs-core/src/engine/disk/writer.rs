@@ -147,4 +147,10 @@ impl Writer {
         memtables.seal(table, sealed, self.commit);
         Some(bytes)
     }
+
+    /// Continues in this segment, as if it had been prepared.
+    #[cfg(test)]
+    pub(super) fn continue_in(&mut self, segment: Segment) {
+        self.log.begin(segment);
+    }
 }

@@ -36,6 +36,17 @@ pub(in crate::engine::disk) struct Segment {
 }
 
 impl Segment {
+    /// Returns a segment that is another file.
+    #[cfg(test)]
+    pub(in crate::engine::disk) fn over(file: File, number: u64, path: &Path) -> Segment {
+        Segment {
+            number,
+            bytes: 1 << 20,
+            path: path.to_owned(),
+            file,
+        }
+    }
+
     /// Makes what was written durable.
     pub(in crate::engine::disk) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
