@@ -229,11 +229,11 @@ impl LogFiles {
             .checked_sub(CHECKPOINT_SEGMENTS * self.max_segment_bytes)?;
         let mut sequence = None;
         for segment in &state.full {
-            sequence = segment.last.map_or(sequence, |(_, last)| Some(last));
-            match excess.checked_sub(segment.bytes) {
-                Some(less) => excess = less,
-                None => break,
+            if excess == 0 {
+                break;
             }
+            sequence = segment.last.map_or(sequence, |(_, last)| Some(last));
+            excess = excess.saturating_sub(segment.bytes);
         }
         sequence
     }
@@ -312,4 +312,116 @@ fn max_segment_bytes(memtable_bytes: u64) -> u64 {
     bytes
         .clamp(FIRST_SEGMENT_BYTES, MAX_SEGMENT_BYTES)
         .next_multiple_of(4_096)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: StoreId = [3; 16];
+    const FREE: u64 = 1 << 40;
+
+    struct Fixture {
+        folder: tempfile::TempDir,
+        files: LogFiles,
+        active: PathBuf,
+    }
+
+    impl Fixture {
+        fn new() -> Fixture {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().to_owned();
+            let first = prepare(&path, &ID, 1, 1 << 20, None, &|| false).unwrap();
+            Fixture {
+                active: first.path.clone(),
+                files: LogFiles::new(path, ID, 1 << 20, Oldest::first(), Vec::new(), &first),
+                folder,
+            }
+        }
+
+        fn prepare(&self) -> u64 {
+            let wanted = self.files.wanted(FREE).unwrap();
+            self.files.prepare(&wanted, &|| false).unwrap()
+        }
+
+        /// Continues in the prepared segment, after a commit with these numbers.
+        fn take(&mut self, min_bytes: u64, last: Option<(u64, SeqNo)>) -> bool {
+            let next = self.files.take(min_bytes, last, self.active.clone());
+            next.is_some_and(|next| {
+                self.active = next.path;
+                true
+            })
+        }
+
+        fn names(&self) -> Vec<String> {
+            let files = std::fs::read_dir(self.folder.path()).unwrap().flatten();
+            let names = files.map(|file| file.file_name().into_string().unwrap());
+            let mut names: Vec<String> = names.collect();
+            names.sort();
+            names
+        }
+    }
+
+    #[test]
+    fn a_segment_is_prepared_once_it_is_requested() {
+        let mut fixture = Fixture::new();
+        assert!(fixture.files.wanted(FREE).is_none());
+        assert!(fixture.files.request(0) && !fixture.files.request(0));
+        assert!(!fixture.take(0, None), "there is none yet");
+        assert_eq!(fixture.prepare(), 4 << 20);
+        assert!(fixture.files.wanted(FREE).is_none() && !fixture.files.request(0));
+        // A commit that is longer than it gets another segment in its place.
+        assert!(fixture.files.request(20 << 20) && !fixture.take(20 << 20, None));
+        assert_eq!(fixture.prepare(), 20 << 20);
+        assert!(fixture.take(20 << 20, Some((1, 1))));
+        assert!(fixture.active.ends_with("0000000000000002.log"));
+        // On a disk with little space it is short.
+        assert!(fixture.files.request(0));
+        let wanted = fixture.files.wanted(8 << 20).unwrap();
+        assert_eq!(LogFiles::needed_bytes(&wanted), 1 << 20);
+        let cancelled = fixture.files.prepare(&wanted, &|| true).unwrap_err();
+        assert_eq!(cancelled.kind(), io::ErrorKind::Interrupted);
+        assert_eq!(fixture.prepare(), 4 << 20, "it is still wanted");
+        fixture.files.remove_unused(true);
+        assert_eq!(fixture.names(), ["0000000000000001.log"]);
+    }
+
+    #[test]
+    fn segments_are_removed_from_the_oldest_on_and_their_files_are_used_again() {
+        let mut fixture = Fixture::new();
+        for commit in 1..=12 {
+            fixture.files.request(0);
+            fixture.prepare();
+            assert!(fixture.take(0, Some((commit, 10 * commit))));
+        }
+        let bytes = (1 + 12 * 4) << 20;
+        assert_eq!(fixture.files.bytes(), bytes);
+        assert!(fixture.files.has_room());
+        // 45 MiB are full, of which 32 may stay.
+        assert_eq!(fixture.files.checkpoint(), Some(40));
+        assert!(!fixture.files.retire(10, true).unwrap(), "row 10 is needed");
+        assert!(fixture.files.retire(31, true).unwrap());
+        let oldest = Oldest {
+            segment: 4,
+            commit: 3,
+            sequence: 30,
+        };
+        assert_eq!(fixture.files.oldest(), oldest);
+        assert_eq!(fixture.files.begins_after(), 30);
+        assert_eq!(fixture.files.bytes(), bytes - (9 << 20));
+        let retired = fixture
+            .names()
+            .into_iter()
+            .filter(|name| name.starts_with("retired-"));
+        assert_eq!(retired.count(), 2, "the first one is short");
+        fixture.files.request(0);
+        let wanted = fixture.files.wanted(FREE).unwrap();
+        assert_eq!(LogFiles::needed_bytes(&wanted), 0);
+        fixture.files.prepare(&wanted, &|| false).unwrap();
+        assert!(fixture.names().contains(&"0000000000000014.log".to_owned()));
+        // Without space no file is kept.
+        assert!(fixture.files.retire(u64::MAX, false).unwrap());
+        let left = ["0000000000000013.log", "0000000000000014.log", "oldest"];
+        assert_eq!(fixture.names()[..2], left[..2]);
+    }
 }
