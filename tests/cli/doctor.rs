@@ -159,7 +159,7 @@ fn a_clock_that_was_set_back_fails() {
     let folder = tempfile::tempdir().unwrap();
     Server::start(folder.path(), &[]).stop();
     let far = UNIX_EPOCH + Duration::from_secs(7_258_118_400);
-    let file = File::open(folder.path().join("store/version")).unwrap();
+    let file = File::open(folder.path().join("store/store.id")).unwrap();
     file.set_modified(far).unwrap();
     let ran = doctor(folder.path());
     assert_bad(&ran, &["clock"]);

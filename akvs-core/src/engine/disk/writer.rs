@@ -14,6 +14,9 @@ use super::memtables::Memtables;
 use super::trees::{Trees, insert};
 use super::{Batch, Table};
 
+/// The part of the first segment after which the next one is prepared: a short run needs only one.
+const FIRST_PART: u64 = 8;
+
 pub(super) struct Writer {
     log: Appender,
     /// The last commit in the segment and its sequence number, if any.
@@ -25,6 +28,8 @@ pub(super) struct Writer {
     pub(super) commit: u64,
     /// Whether the next commit is the first after commits were lost.
     is_after_loss: bool,
+    /// Whether the segment is the first after the start.
+    is_first: bool,
 }
 
 impl Writer {
@@ -36,6 +41,7 @@ impl Writer {
             memtables: Table::ALL.map(|table| trees.tree(table).active_memtable()),
             commit,
             is_after_loss,
+            is_first: true,
         }
     }
 
@@ -50,6 +56,7 @@ impl Writer {
         let Some(segment) = files.take(min_bytes, self.last, path) else {
             return false;
         };
+        self.is_first = false;
         let before = self.log.begin(segment);
         if self.last.take().is_some() {
             self.unsynced.push(before);
@@ -62,9 +69,9 @@ impl Writer {
         self.last.is_none()
     }
 
-    /// Returns whether a segment must be prepared because more than half of this one is used.
+    /// Returns whether the next segment must be prepared: always, but for the first commits after a start.
     pub(super) fn needs_segment(&self) -> bool {
-        2 * self.log.used() > self.log.segment().bytes
+        !self.is_first || FIRST_PART * self.log.used() > self.log.segment().bytes
     }
 
     /// Writes the record of a commit. After an error nothing may be written any more.
