@@ -181,7 +181,7 @@ impl Engine for DiskEngine {
         let needs_segment = writer.needs_segment();
         drop(writer);
         let background = self.background.shared();
-        if has_sealed || needs_segment && core.files.request(0) {
+        if has_sealed || needs_segment && core.files.request_next() {
             background.flush();
         }
         if core.backlog.take_idle() {

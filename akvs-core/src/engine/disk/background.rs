@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::replaced::ReplacedList;
 use super::Table;
@@ -51,6 +51,8 @@ pub(super) struct Shared {
     flushing: Mutex<()>,
     compacting: Mutex<()>,
     replaced: Mutex<Vec<ReplacedList>>,
+    /// Whether versions of the trees may be left that become obsolete once a later number is visible.
+    is_unreleased: AtomicBool,
     failure: OnceLock<Error>,
 }
 
@@ -110,6 +112,7 @@ impl Background {
             flushing: Mutex::default(),
             compacting: Mutex::default(),
             replaced: Mutex::default(),
+            is_unreleased: AtomicBool::new(false),
             failure: OnceLock::new(),
         });
         let mut background = Background {

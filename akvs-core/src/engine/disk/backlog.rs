@@ -12,6 +12,8 @@ use crate::engine::Table;
 
 /// The maximum bytes of all memtables, in memtables of one table.
 const MAX_MEMTABLES: u64 = 6;
+/// How many times as large as usual a memtable may become while another one of its table waits.
+const MAX_GROWTH: u64 = 2;
 /// Beyond this reads become slow, because they look into each of them.
 const MAX_UNCOMPACTED_RUNS: usize = 26;
 /// How long a commit waits before it looks again.
@@ -57,11 +59,14 @@ impl Backlog {
         &self.tables[table as usize]
     }
 
-    /// Records the size of a table's memtable after a commit, and returns whether it is full.
+    /// Records the size of a table's memtable after a commit, and returns whether it must be sealed. While another one of
+    /// the table waits it may grow further: one file with more rows costs less than two.
     pub(super) fn committed(&self, table: Table, bytes: u64) -> bool {
-        let active = &self.waiting(table).active_bytes;
-        active.store(bytes, Ordering::Relaxed);
-        bytes > self.memtable_bytes
+        let waiting = self.waiting(table);
+        waiting.active_bytes.store(bytes, Ordering::Relaxed);
+        let is_alone = waiting.sealed_bytes.load(Ordering::Relaxed) == 0;
+        let limit = if is_alone { 1 } else { MAX_GROWTH };
+        bytes > limit * self.memtable_bytes
     }
 
     /// Records that a memtable of this size was sealed, and the next one is empty.
@@ -169,6 +174,8 @@ mod tests {
         assert!(!backlog.committed(Table::Data, 100) && backlog.committed(Table::Data, 101));
         backlog.sealed(Table::History, 499);
         assert!(backlog.has_room());
+        assert!(!backlog.committed(Table::History, 200) && backlog.committed(Table::History, 201));
+        backlog.committed(Table::History, 0);
         backlog.sealed(Table::History, 1);
         assert!(!backlog.has_room(), "101 and 500 bytes");
         backlog.flushed(Table::History, 1, 0);

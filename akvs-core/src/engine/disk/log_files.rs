@@ -44,6 +44,8 @@ pub(super) struct LogFiles {
     full_bytes: AtomicU64,
     /// The bytes of the active segment.
     active_bytes: AtomicU64,
+    /// Whether a segment is prepared.
+    has_spare: AtomicBool,
     /// Whether no segment can be prepared because the disk is full.
     pub(super) is_disk_full: AtomicBool,
     state: Mutex<State>,
@@ -88,6 +90,7 @@ impl LogFiles {
             max_segment_bytes: max_segment_bytes(memtable_bytes),
             full_bytes: AtomicU64::new(0),
             active_bytes: AtomicU64::new(0),
+            has_spare: AtomicBool::new(false),
             is_disk_full: AtomicBool::new(false),
             state: Mutex::new(State {
                 full: full.collect(),
@@ -125,6 +128,11 @@ impl LogFiles {
     /// Returns whether the log is below its maximum length.
     pub(super) fn has_room(&self) -> bool {
         self.full_bytes.load(Ordering::Relaxed) <= MAX_SEGMENTS * self.max_segment_bytes
+    }
+
+    /// Requests the next segment unless it is there, and returns whether it must be prepared. Mostly waits for no lock.
+    pub(super) fn request_next(&self) -> bool {
+        !self.has_spare.load(Ordering::Relaxed) && self.request(0)
     }
 
     /// Requests a segment of at least this length, and returns whether it must be prepared.
@@ -170,6 +178,7 @@ impl LogFiles {
     ) -> io::Result<u64> {
         let mut state = self.state();
         let shorter = state.spare.take();
+        self.has_spare.store(false, Ordering::Relaxed);
         // Without a prepared segment the active one stays the last until this is done.
         let number = state.active.0 + 1;
         state
@@ -184,6 +193,7 @@ impl LogFiles {
         let made = prepare(&self.folder, &self.id, number, bytes, retired, is_cancelled)?;
         let mut state = self.state();
         state.spare = Some(made);
+        self.has_spare.store(true, Ordering::Relaxed);
         if state.wanted <= Some(wanted.min_bytes) {
             state.wanted = None;
         }
@@ -209,6 +219,7 @@ impl LogFiles {
     ) -> Option<Segment> {
         let mut state = self.state();
         let spare = state.spare.take_if(|spare| spare.bytes >= min_bytes)?;
+        self.has_spare.store(false, Ordering::Relaxed);
         let (number, bytes) = std::mem::replace(&mut state.active, (spare.number, spare.bytes));
         state.full.push_back(FullSegment {
             number,

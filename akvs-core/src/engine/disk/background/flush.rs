@@ -22,6 +22,7 @@ impl Shared {
         let core = &self.core;
         // Whether no segment could be prepared for lack of space.
         let mut is_blocked = false;
+        let mut last_logged = 0;
         loop {
             let mut work = self.work();
             if work.stopping {
@@ -39,8 +40,9 @@ impl Shared {
                 continue;
             }
             self.retire()?;
+            let is_unreleased = self.release_unused(&mut last_logged)?;
             self.release_lists();
-            let pause = if core.memtables.free() {
+            let pause = if core.memtables.free() || is_unreleased {
                 Some(FREE_INTERVAL)
             } else {
                 // Without writes the free space is not needed.
@@ -159,10 +161,35 @@ impl Shared {
         }
     }
 
-    /// Releases the versions of a table that no reader needs, with their memtables and files.
+    /// Releases the versions that no reader needs, where no commit was made since the last call: else a commit makes the
+    /// newest numbers visible, and no thread of a lower priority holds the lock that it needs. Returns whether any may be
+    /// left.
+    fn release_unused(&self, last_logged: &mut SeqNo) -> lsm_tree::Result<bool> {
+        let newest = self.core.newest_logged();
+        let is_idle = std::mem::replace(last_logged, newest) == newest;
+        if !self.is_unreleased.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        if is_idle {
+            self.is_unreleased.store(false, Ordering::Relaxed);
+            self.core.advance();
+        }
+        for table in Table::ALL {
+            self.release(table)?;
+        }
+        Ok(!is_idle)
+    }
+
+    /// Releases the versions of a table that no reader needs, with their memtables and files. The newest one is needed
+    /// until a number after it is visible.
     pub(super) fn release_versions(&self, table: Table) -> lsm_tree::Result<()> {
+        self.is_unreleased.store(true, Ordering::Relaxed);
+        self.flush();
+        self.release(table)
+    }
+
+    fn release(&self, table: Table) -> lsm_tree::Result<()> {
         let (core, tree) = (&self.core, self.core.trees.tree(table));
-        core.advance();
         let watermark = core.snapshots.watermark();
         let mut versions = tree.get_version_history_lock();
         versions.maintenance(core.trees.folder(table), watermark)
