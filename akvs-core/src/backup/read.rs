@@ -59,7 +59,7 @@ pub(super) struct BackupRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keep {
     All,
-    /// The part before the value of an entry.
+    /// Of an entry the part before its value; other rows are whole.
     Head,
 }
 
@@ -137,8 +137,9 @@ impl<R: Read> Rows<R> {
             )));
         }
         let kept = match keep {
-            Keep::All => value_bytes,
-            Keep::Head => value_bytes.min(RESERVED_BYTES),
+            // The check of any other row needs all of it; a block of the history may be longer than this.
+            Keep::Head if table == Table::Data => value_bytes.min(RESERVED_BYTES),
+            Keep::Head | Keep::All => value_bytes,
         };
         let mut value = Vec::with_capacity(kept.min(RESERVED_BYTES));
         self.read_bytes(kept, &mut value)?;

@@ -279,6 +279,24 @@ fn the_largest_values_are_backed_up_in_small_chunks() {
     assert_eq!(kept_rows(&*copy), kept_rows(&*engine));
 }
 
+/// A commit of many small values is one row of the history, which is longer than the check keeps of an entry.
+#[test]
+fn a_long_row_of_the_history_is_backed_up() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let database = open(&engine);
+    let store = store_named(&database, "ns");
+    let mut group = database.group();
+    for number in 0..100 {
+        let (name, set) = (key(number.to_string()), Op::set(vec![7; 1 << 10]));
+        group.apply(&store, &name, set, at(1)).unwrap();
+    }
+    group.commit(Durability::Buffered).unwrap();
+    let file = backup(&database);
+    verify_backup(&file[..], &mut |_| ()).unwrap();
+    let (_folder, copy) = restored(&file);
+    assert_eq!(kept_rows(&*copy), kept_rows(&*engine));
+}
+
 #[test]
 fn an_empty_store_can_be_backed_up_and_a_long_version_is_truncated() {
     let folder = tempfile::tempdir().unwrap();
