@@ -2,9 +2,6 @@
 
 use bytes::{Buf, BufMut};
 
-/// The maximum length of a number.
-pub(crate) const MAX_VARINT_BYTES: usize = 10;
-
 pub(crate) fn put_varint(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 128 {
         bytes.put_u8(number as u8 | 128);
@@ -38,7 +35,7 @@ mod tests {
         for number in [0, 1, 127, 128, 16_383, 16_384, u64::MAX - 1, u64::MAX] {
             let mut bytes = Vec::new();
             put_varint(&mut bytes, number);
-            assert!(bytes.len() <= MAX_VARINT_BYTES);
+            assert!(bytes.len() <= 10);
             let mut rest = &bytes[..];
             assert_eq!(parse_varint(&mut rest), Some(number));
             assert!(rest.is_empty());

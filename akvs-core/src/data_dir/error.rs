@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
-use crate::types::data_format::other_format;
+use crate::types::data_format::{EXPORT, FORMAT};
+
+/// The oldest version of data directories whose backups have these rows.
+const OLDEST_WITH_THESE_ROWS: u64 = 3;
 
 /// Why a data folder cannot be used.
 #[derive(Debug)]
@@ -83,3 +86,15 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
+
+/// Returns the text that reports a data directory of another format, and what to do with it.
+fn other_format(found: u64) -> String {
+    let way_out = match found {
+        newer if newer > FORMAT => "use a newer release",
+        OLDEST_WITH_THESE_ROWS.. => {
+            "back it up with the release that wrote it, then restore the backup"
+        }
+        _ => EXPORT,
+    };
+    format!("has format {found}: this release reads format {FORMAT}; {way_out}")
+}

@@ -8,8 +8,10 @@
 use bytes::Bytes;
 
 use crate::engine::{Part, Row, Table};
-use crate::varint::{MAX_VARINT_BYTES, parse_varint, put_varint};
+use crate::varint::{parse_varint, put_varint};
 
+/// The maximum length of a number.
+const MAX_VARINT_BYTES: usize = 10;
 const REMOVE: u8 = 0;
 const VALUE: u8 = 1;
 const PARTS: u8 = 2;
