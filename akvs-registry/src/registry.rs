@@ -70,29 +70,14 @@ impl Registry {
     }
 
     /// Applies an operation to a namespace, which is created by its first change.
-    pub async fn submit(&self, name: &Namespace, mut key: Key, mut op: Op) -> Result<Outcome> {
-        loop {
-            let server = self.open(name)?;
-            match server.try_submit(key, op).await {
-                Ok(outcome) => return Ok(outcome),
-                Err(SubmitError::Failed(error)) => return Err(error),
-                Err(SubmitError::Dropped(request)) => (key, op) = request,
-            }
-            self.remove(&server);
-        }
+    pub async fn submit(&self, name: &Namespace, key: Key, op: Op) -> Result<Outcome> {
+        let submit = |server: &Server, (key, op)| server.try_submit(key, op);
+        self.apply(name, (key, op), submit).await
     }
 
     /// Applies several operations under one revision, all or none; returns their outcomes in order.
-    pub async fn transact(&self, name: &Namespace, mut txn: Txn) -> Result<Vec<Outcome>> {
-        loop {
-            let server = self.open(name)?;
-            match server.try_transact(txn).await {
-                Ok(outcomes) => return Ok(outcomes),
-                Err(SubmitError::Failed(error)) => return Err(error),
-                Err(SubmitError::Dropped(request)) => txn = request,
-            }
-            self.remove(&server);
-        }
+    pub async fn transact(&self, name: &Namespace, txn: Txn) -> Result<Vec<Outcome>> {
+        self.apply(name, txn, Server::try_transact).await
     }
 
     /// Replaces the settings of a namespace, which is created if there is none; returns whether it existed.
@@ -108,15 +93,7 @@ impl Registry {
         name: &Namespace,
         patch: SettingsPatch,
     ) -> Result<(bool, Settings)> {
-        loop {
-            let server = self.open(name)?;
-            let result = server.change_settings(patch).await;
-            if result.is_ok() || !server.is_dropped() {
-                return result;
-            }
-            // The namespace was dropped before the request was evaluated: nothing was applied, so try again.
-            self.remove(&server);
-        }
+        self.apply(name, patch, Server::try_change_settings).await
     }
 
     /// Returns a snapshot of a namespace.
@@ -150,6 +127,28 @@ impl Registry {
         W: FnOnce() -> Result<T> + Send + 'static,
     {
         self.0.committer.waiting(work)
+    }
+
+    /// Sends a request to the server of a namespace, and to a new one if the namespace was dropped before: nothing was
+    /// applied then.
+    async fn apply<R, T, F>(
+        &self,
+        name: &Namespace,
+        mut request: R,
+        send: impl Fn(&Server, R) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, SubmitError<R>>>,
+    {
+        loop {
+            let server = self.open(name)?;
+            match send(&server, request).await {
+                Ok(answer) => return Ok(answer),
+                Err(SubmitError::Failed(error)) => return Err(error),
+                Err(SubmitError::Dropped(unapplied)) => request = unapplied,
+            }
+            self.remove(&server);
+        }
     }
 
     /// Returns the server of a namespace, which need not exist.

@@ -35,6 +35,14 @@ impl Command {
         None
     }
 
+    /// Returns the change of settings, if it is one.
+    pub(crate) fn into_patch(self) -> Option<SettingsPatch> {
+        if let Command::Configure(patch) = self {
+            return Some(patch);
+        }
+        None
+    }
+
     /// Returns the operations to apply together, if it is a transaction.
     pub(crate) fn into_txn(self) -> Option<Txn> {
         if let Command::Transact(txn) = self {

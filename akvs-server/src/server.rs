@@ -141,13 +141,24 @@ impl Server {
         &self,
         patch: SettingsPatch,
     ) -> impl Future<Output = Result<(bool, Settings)>> + use<> {
+        let changed = self.try_change_settings(patch);
+        async move { changed.await.map_err(SubmitError::into_error) }
+    }
+
+    /// Changes settings as [`change_settings`](Self::change_settings) does. Returns the change if the namespace was
+    /// dropped before.
+    pub fn try_change_settings(
+        &self,
+        patch: SettingsPatch,
+    ) -> impl Future<Output = std::result::Result<(bool, Settings), SubmitError<SettingsPatch>>> + use<>
+    {
         let answer = self.send(Command::Configure(patch));
         async move {
             let answer = answer.await?;
             if let Answer::Configured(existed, settings) = answer {
                 return Ok((existed, settings));
             }
-            Err(not_applied(answer, Some).into_error())
+            Err(not_applied(answer, Command::into_patch))
         }
     }
 
