@@ -49,9 +49,7 @@ impl Pending {
         }
         counts
     }
-}
 
-impl Pending {
     /// Writes the rows of the changed entries and of the newest changes, and returns the entries that readers will see.
     pub(super) fn write_entries(
         &mut self,

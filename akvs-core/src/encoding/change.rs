@@ -130,34 +130,31 @@ impl HistoryBlock {
         history: HistoryId,
         rows: &[Option<usize>],
     ) {
-        let mut block = std::mem::take(self);
-        let start = if block.changes == 1 {
-            block.first_change
-        } else {
-            0
-        };
-        let parts = parts(
-            &std::mem::take(&mut block.rows),
-            rows,
-            start,
-            block.bytes.len(),
-        );
+        let block = std::mem::take(self);
+        let parts = parts(&block.rows, rows, block.start(), block.bytes.len());
         if let Some((key, value)) = block.into_row(history) {
             batch.put_parts(Table::History, key, value, parts);
         }
     }
 
+    /// Returns where the value of the row begins: a single change is no block.
+    fn start(&self) -> usize {
+        match self.changes {
+            1 => self.first_change,
+            _ => 0,
+        }
+    }
+
     fn into_row(self, history: HistoryId) -> Option<(Bytes, Bytes)> {
-        let value = Bytes::from(self.bytes);
-        Some(match self.changes {
+        let number = match self.changes {
             0 => return None,
-            1 => (
-                history_key(history, self.last, 0),
-                value.slice(self.first_change..),
-            ),
+            1 => 0,
             // A block has far fewer: each change has at least five bytes.
-            changes => (history_key(history, self.last, changes as u16), value),
-        })
+            changes => changes as u16,
+        };
+        let start = self.start();
+        let value = Bytes::from(self.bytes).slice(start..);
+        Some((history_key(history, self.last, number), value))
     }
 }
 
