@@ -237,16 +237,18 @@ fn find(path: &str, is_owner: bool) -> &'static Route {
     ROWS.iter().find(is_found).unwrap_or(&OTHER)
 }
 
-/// Answers a request for a key, which does not pass the application.
+/// Answers a request for a key, which does not pass the application, by its route.
 pub(crate) async fn serve_key(
+    route: &'static Route,
     mut request: actix_http::Request,
     state: Arc<State>,
 ) -> (Request, HttpResponse) {
     let mut payload = request.take_payload();
     let request = Request::Direct(request);
-    let response = match find_kv(request.uri().path()) {
-        Some(Row::key64) => key64(&request, &mut payload, &state).await,
-        _ => key(&request, &mut payload, &state).await,
+    let response = if std::ptr::eq(route, &ROWS[Row::key64 as usize]) {
+        key64(&request, &mut payload, &state).await
+    } else {
+        key(&request, &mut payload, &state).await
     };
     (request, response)
 }

@@ -118,7 +118,8 @@ where
                 }
                 (None, Err(error)) => PendingAnswer::Direct(Box::pin(refuse(request, error))),
                 (None, Ok(())) if route.has_key => {
-                    PendingAnswer::Direct(Box::pin(router::serve_key(request, Arc::clone(state))))
+                    let answer = router::serve_key(route, request, Arc::clone(state));
+                    PendingAnswer::Direct(Box::pin(answer))
                 }
                 (None, Ok(())) => PendingAnswer::Routed(self.app.call(request)),
             },

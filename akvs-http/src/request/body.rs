@@ -5,8 +5,6 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::message::Request;
-
 use actix_http::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::Version;
@@ -14,6 +12,8 @@ use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
 use futures_util::StreamExt;
+
+use super::message::Request;
 
 /// Bodies up to this size are bounded well enough by the number of connections.
 const SMALL_BYTES: usize = 16 << 10;
