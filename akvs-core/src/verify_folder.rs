@@ -7,8 +7,7 @@ use crate::{DiskOptions, Finding, OpenError, Progress, Report, Verified};
 /// Reads and checks all data in a folder: every file as it is on disk and, where all files are intact, every row.
 /// Findings are passed to `sink` at once. The folder is locked meanwhile, and refused if it is in use.
 ///
-/// The files are only read. To read the rows, the store is opened as by a start, which truncates interrupted writes. If
-/// files are damaged it is not opened, and nothing is changed.
+/// Nothing is written, and no file of the store that has data of it is removed. If files are damaged the rows are not read.
 ///
 /// ```
 /// use akvs_core::{DiskEngine, DiskOptions, verify_folder};

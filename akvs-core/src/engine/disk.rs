@@ -53,11 +53,10 @@ use lsm_tree::{AbstractTree, SeqNo};
 use self::background::Background;
 use self::backlog::Backlog;
 use self::failure::{failed_before, guarded, low_space, no_space, translate, translate_io};
-use self::log::Log;
 pub use self::options::{DiskOptions, folder_format};
 use self::shared::Core;
 use self::snapshot::DiskSnapshot;
-use self::start::{Start, start};
+use self::start::Start;
 pub(crate) use self::verify::check_folder;
 use super::{Batch, Capabilities, Durability, Engine, KeyRange, PageLimit, Snapshot, Table};
 use crate::data_dir::DataDir;
@@ -99,7 +98,6 @@ impl DiskEngine {
     pub fn open(options: &DiskOptions) -> std::result::Result<DiskEngine, OpenError> {
         let folder = DataDir::open(&options.folder, &options.allowed_files)?;
         let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
-        let damaged = |how| OpenError::Damaged(options.folder.clone(), how);
         if !folder.is_established() {
             if folder.needs_store().map_err(unusable)? {
                 start::create(&folder.new_store(), options)?;
@@ -107,23 +105,8 @@ impl DiskEngine {
             folder.establish().map_err(unusable)?;
         }
         let store = folder.store();
-        if let Some(fault) = integrity::first_fault(&store).map_err(unusable)? {
-            return Err(damaged(fault));
-        }
-        let id = store_id::read(&store).map_err(unusable)?;
-        let id = id.map_err(damaged)?;
-        let synced = folder.synced_commit();
-        let log = Log::read(&store, &id).map_err(unusable)?;
-        let lost = log.loss(synced);
-        start::refuse(&lost, options)?;
-        let found = Start {
-            store: &store,
-            id,
-            log,
-            synced,
-            lost,
-        };
-        let (core, lost) = start(found, options)?;
+        let found = Start::read(&store, folder.synced_commit(), options)?;
+        let (core, lost) = found.start(options)?;
         DiskEngine::run(
             core,
             options.commit_timeout,
@@ -223,10 +206,7 @@ impl Engine for DiskEngine {
     }
 
     fn admit(&self, batch: &Batch) -> Result<()> {
-        if self.core.has_failed() {
-            return Err(failed_before());
-        }
-        self.background.shared().failure()?;
+        self.check()?;
         // Asked for each commit: another program may have filled the disk since the last one, and what is committed must
         // be written to files as well.
         let space = self.core.backlog.space();
@@ -237,10 +217,11 @@ impl Engine for DiskEngine {
     }
 
     fn check(&self) -> Result<()> {
+        self.background.shared().failure()?;
         if self.core.has_failed() {
             return Err(failed_before());
         }
-        self.background.shared().failure()
+        Ok(())
     }
 
     fn discard(&self, table: Table, range: &KeyRange) -> Result<bool> {
@@ -270,6 +251,8 @@ impl Engine for DiskEngine {
 
     fn finish(&self, revision: Revision) -> Result<()> {
         let finished = self.folder.finish(revision, self.core.synced());
+        // Not only when this is dropped: readers may still own it when the process ends.
+        self.background.stop();
         finished.map_err(translate_io)
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use akvs_core::engine::{Durability, PageLimit};
-use akvs_core::{DiskEngine, DiskOptions, EventKind, Namespace, Op, Revision};
+use akvs_core::{Code, DiskEngine, DiskOptions, EventKind, Namespace, Op, Revision};
 
 use crate::common::{at, key, store};
 
@@ -20,6 +20,27 @@ fn a_folder_can_be_opened_right_after_the_drop_of_its_database() {
     for round in 1..=20 {
         assert_eq!(set(folder.path(), round), Revision::new(round));
     }
+}
+
+/// A segment of the log without commits is removed by the close. A commit into it would be lost.
+#[test]
+fn after_a_close_reads_succeed_and_commits_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    set(folder.path(), 1);
+    let database = crate::common::disk(folder.path());
+    let store = store(&database);
+    database.close().expect("a close");
+    let refused = store.set(&key("k"), "2", at(1)).expect_err("a refusal");
+    assert_eq!(refused.code(), Code::Storage);
+    assert_eq!(refused.message(), "the storage is closed");
+    assert_eq!(store.get(&key("k"), at(1)).expect("an entry").value, "1");
+    let segments = fs::read_dir(folder.path().join("store/log")).expect("a folder");
+    let names = segments.map(|file| file.expect("a file").file_name());
+    let is_segment = |name: &std::ffi::OsString| name.to_string_lossy().ends_with(".log");
+    // The one with the first value.
+    assert_eq!(names.filter(is_segment).count(), 1);
+    drop((store, database));
+    assert_eq!(set(folder.path(), 3), Revision::new(2));
 }
 
 #[test]

@@ -85,6 +85,24 @@ fn an_intact_store_has_no_findings() {
     assert!(verify(&missing).is_err() && !missing.exists());
 }
 
+/// The rows are far more than fit into the memtables of the check.
+#[test]
+fn a_check_changes_no_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = DiskEngine::open(&DiskOptions::new(folder.path())).expect("an engine");
+    let database = Database::open(Arc::new(engine), Options::default()).expect("a database");
+    write(&database, &mut Prng(12), 600, Durability::Synced);
+    // As a process that is killed leaves it: without the end of a clean stop.
+    drop(database);
+    let before = listing(folder.path());
+    for _ in 0..3 {
+        let (verified, found) = verify(folder.path()).unwrap();
+        assert_eq!(found, []);
+        assert!(verified.rows > 600, "{verified:?}");
+        assert!(listing(folder.path()) == before);
+    }
+}
+
 /// Returns the bytes of a file to flip.
 fn places(length: usize) -> Vec<usize> {
     let stride = std::env::var("AKVS_DAMAGE_STRIDE").ok();

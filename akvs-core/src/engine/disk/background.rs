@@ -1,7 +1,7 @@
 //! The engine's own threads: one writes memtables to files and prepares segments of the log, one compacts the files.
 //!
-//! Both run at a lower priority than commits. An error of theirs, other than a lack of space, ends all commits; a lack
-//! of space is tried again each second. `backlog` bounds what waits.
+//! Compactions run at a lower priority than commits. An error of either thread, other than a lack of space, ends all
+//! commits; a lack of space is tried again each second. `backlog` bounds what waits.
 
 mod compact;
 mod flush;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::replaced::ReplacedList;
 use super::Table;
-use super::failure::{damaged, translate};
+use super::failure::{closed, damaged, translate};
 use super::shared::Core;
 use crate::engine::KeyRange;
 use crate::{Error, Result};
@@ -32,13 +32,14 @@ const FLUSH_RESERVE_BYTES: u64 = 4 << 20;
 /// compactions.
 const RECLAIM_TRIES: u32 = 5;
 const RECLAIM_RUNS: usize = 12;
-/// The priority of the threads: commits and requests come first.
-const NICE: i32 = 10;
+/// The priority of compactions: commits and requests come first, but next to busy processes of the usual priority they
+/// must still keep up. Commits wait for flushes, so these have the usual one.
+const COMPACTION_NICE: i32 = 4;
 
 /// The threads; they end when this is dropped.
 pub(super) struct Background {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// The requested work, and what it works on.
@@ -115,25 +116,44 @@ impl Background {
             is_unreleased: AtomicBool::new(false),
             failure: OnceLock::new(),
         });
-        let mut background = Background {
+        let background = Background {
             shared,
-            threads: Vec::new(),
+            threads: Mutex::default(),
         };
         background.spawn("akvs-flush", Shared::run_flushes)?;
-        background.spawn("akvs-compact", Shared::run_compactions)?;
+        background.spawn("akvs-compact", |shared| {
+            // On Linux it is the priority of this thread. Without it commits are slower at full load.
+            let _ = rustix::process::nice(COMPACTION_NICE);
+            shared.run_compactions()
+        })?;
         Ok(background)
     }
 
-    fn spawn(
-        &mut self,
-        name: &str,
-        run: fn(&Shared) -> lsm_tree::Result<()>,
-    ) -> std::io::Result<()> {
+    fn spawn(&self, name: &str, run: fn(&Shared) -> lsm_tree::Result<()>) -> std::io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new().name(name.into());
-        self.threads
-            .push(thread.spawn(move || shared.run_thread(run))?);
+        let thread = thread.spawn(move || shared.run_thread(run))?;
+        self.threads().push(thread);
         Ok(())
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the threads, refuses all later commits, and removes the segments of the log that have none.
+    pub(super) fn stop(&self) {
+        let _ = self.shared.failure.set(closed());
+        self.shared.work().stopping = true;
+        let raised = &self.shared.core.interrupt.is_raised;
+        raised.store(true, Ordering::Relaxed);
+        self.shared.wake.notify_all();
+        self.shared.stop.notify_all();
+        for thread in self.threads().drain(..) {
+            // Its panics were caught.
+            let _ = thread.join();
+        }
+        self.shared.core.remove_unused_segments();
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -143,24 +163,13 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        self.shared.work().stopping = true;
-        let raised = &self.shared.core.interrupt.is_raised;
-        raised.store(true, Ordering::Relaxed);
-        self.shared.wake.notify_all();
-        self.shared.stop.notify_all();
-        for thread in self.threads.drain(..) {
-            // Its panics were caught.
-            let _ = thread.join();
-        }
-        self.shared.core.remove_unused_segments();
+        self.stop();
     }
 }
 
 impl Shared {
     /// Runs a thread, and records its failure.
     fn run_thread(&self, run: fn(&Shared) -> lsm_tree::Result<()>) {
-        // On Linux it is the priority of this thread. Without it commits are slower at full load.
-        let _ = rustix::process::nice(NICE);
         let error = match catch_unwind(AssertUnwindSafe(|| run(self))) {
             Ok(Ok(())) => return,
             Ok(Err(error)) => translate(error),

@@ -6,9 +6,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::log::Log;
 use super::start::{self, Start};
-use super::{ADMITTED_COMMIT_TIMEOUT, DiskEngine, DiskOptions, Engine, OpenError, store_id};
+use super::{ADMITTED_COMMIT_TIMEOUT, DiskEngine, DiskOptions, Engine, OpenError};
 use crate::data_dir::{DataDir, Rollback};
 use crate::{Error, Revision};
 
@@ -64,16 +63,6 @@ fn open_new(
     options: &DiskOptions,
 ) -> Result<DiskEngine, OpenError> {
     let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
-    let damaged = |how| OpenError::Damaged(options.folder.clone(), how);
-    let id = store_id::read(store).map_err(unusable)?;
-    let id = id.map_err(damaged)?;
-    let found = Start {
-        store,
-        id,
-        log: Log::read(store, &id).map_err(unusable)?,
-        synced: 0,
-        lost: None,
-    };
-    let (core, _) = start::start(found, options)?;
+    let (core, _) = Start::read(store, 0, options)?.start(options)?;
     DiskEngine::run(core, ADMITTED_COMMIT_TIMEOUT, Arc::clone(folder), false).map_err(unusable)
 }

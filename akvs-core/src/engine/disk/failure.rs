@@ -24,6 +24,11 @@ pub(super) fn damaged(cause: Option<LsmError>) -> Error {
     }
 }
 
+/// The error of a commit after the last call.
+pub(super) fn closed() -> Error {
+    Error::new(Code::Storage, "the storage is closed")
+}
+
 pub(super) fn open_error(options: &DiskOptions, error: LsmError) -> OpenError {
     use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
     let folder = options.folder.clone();

@@ -34,7 +34,7 @@ pub(super) struct Core {
     synced: AtomicU64,
     /// The sequence number of the newest commit in the log.
     logged: AtomicU64,
-    /// Whether the log failed.
+    /// Whether the log failed, or is closed.
     failed: AtomicBool,
 }
 
@@ -88,7 +88,7 @@ impl Core {
         self.logged.load(Ordering::Acquire)
     }
 
-    /// Returns whether a write or a sync of the log failed.
+    /// Returns whether a write or a sync of the log failed, or the log is closed.
     pub(super) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
     }
@@ -255,9 +255,11 @@ impl Core {
         self.files.retire(needed, has_space)
     }
 
-    /// Removes segments without a commit at the stop. Their files would have no meaning for the next start.
+    /// Removes segments without a commit at the stop. Their files would have no meaning for the next start. Later commits
+    /// are refused: the active segment may be one of them.
     pub(super) fn remove_unused_segments(&self) {
         let writer = self.writer();
+        self.failed.store(true, Ordering::Release);
         self.files.remove_unused(writer.is_segment_empty());
     }
 }

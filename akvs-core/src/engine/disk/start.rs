@@ -9,11 +9,14 @@ use super::backlog::Backlog;
 use super::compaction::Interrupt;
 use super::failure::open_error;
 use super::free_space::FreeSpace;
+use super::integrity;
 use super::log;
 use super::log::{Appender, Log, LoggedRow, Oldest};
 use super::log_files::LogFiles;
 use super::memtables::Memtables;
 use super::shared::{Core, Logged, Replayed};
+use super::snapshot::DiskSnapshot;
+use super::snapshots::Snapshots;
 use super::store_id::{self, StoreId};
 use super::trees::{Trees, insert};
 use super::writer::Writer;
@@ -36,72 +39,130 @@ pub(super) fn create(store: &Path, options: &DiskOptions) -> Result<(), OpenErro
 
 /// What a start needs to know of the store.
 pub(super) struct Start<'a> {
-    pub(super) store: &'a Path,
-    pub(super) id: StoreId,
-    pub(super) log: Log,
+    store: &'a Path,
+    id: StoreId,
+    log: Log,
     /// The newest commit that is known to be synced.
-    pub(super) synced: u64,
+    synced: u64,
     /// What was lost, if anything, according to the log.
-    pub(super) lost: Option<String>,
+    lost: Option<String>,
 }
 
-/// Starts an engine, and returns what was lost, if anything. A loss is refused unless the options accept it.
-pub(super) fn start(
-    start: Start<'_>,
-    options: &DiskOptions,
-) -> Result<(Core, Option<String>), OpenError> {
-    let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
-    let Start {
-        store,
-        id,
-        mut log,
-        synced,
-        mut lost,
-    } = start;
-    let space = FreeSpace::new(&options.folder, options.min_free_bytes);
-    let interrupt = Arc::new(Interrupt::new(space));
-    let trees = Arc::new(Trees::open(store, options, Some(&interrupt))?);
-    let persisted = Table::ALL.map(|table| trees.persisted(table));
-    let is_ahead = |table: &Table| persisted[*table as usize] > log.sequence;
-    if let Some(table) = Table::ALL.into_iter().find(is_ahead) {
-        let name = table.name();
-        lost.get_or_insert_with(|| format!("the log ends before the table {name}"));
+impl<'a> Start<'a> {
+    /// Reads a store whose folder is locked. Damage is refused. So is a loss, unless the options accept it.
+    pub(super) fn read(
+        store: &'a Path,
+        synced: u64,
+        options: &DiskOptions,
+    ) -> Result<Start<'a>, OpenError> {
+        let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
+        let damaged = |how| OpenError::Damaged(options.folder.clone(), how);
+        if let Some(fault) = integrity::first_fault(store).map_err(unusable)? {
+            return Err(damaged(fault));
+        }
+        let id = store_id::read(store).map_err(unusable)?;
+        let id = id.map_err(damaged)?;
+        let log = Log::read(store, &id).map_err(unusable)?;
+        let lost = log.loss(synced);
+        refuse(&lost, options)?;
+        Ok(Start {
+            store,
+            id,
+            log,
+            synced,
+            lost,
+        })
     }
-    refuse(&lost, options)?;
-    let backlog = Backlog::new(Arc::clone(&interrupt.space), options.memtable_bytes);
-    let mut replayed = Replayed {
-        trees,
-        memtables: Memtables::default(),
-        backlog,
-    };
-    replay(&log, &id, &mut replayed, persisted)
-        .map_err(|error| open_error(options, error.into()))?;
-    let next = log.settle(store, lost.is_some()).map_err(unusable)?;
-    let folder = store.join(log::FOLDER);
-    let bytes = LogFiles::first_bytes(options.memtable_bytes);
-    let first = log::prepare(&folder, &id, next, bytes, None, &|| false).map_err(unusable)?;
-    let logged = Logged {
-        commit: log.commit.max(synced),
-        sequence: persisted.into_iter().fold(log.sequence, SeqNo::max),
-    };
-    replayed.trees.continue_after(logged.sequence);
-    let oldest = log.oldest;
-    let files = LogFiles::new(
-        folder,
-        id,
-        options.memtable_bytes,
-        oldest,
-        log.segments,
-        &first,
-    );
-    let appender = Appender::new(id, first);
-    let writer = Writer::new(appender, &replayed.trees, logged.commit, lost.is_some());
-    let core = Core::new(replayed, files, interrupt, writer, &logged);
-    Ok((core, lost))
+
+    /// Opens the trees and inserts the rows that only the log has into their memtables. Nothing is written, but lsm-tree
+    /// removes files that no list names.
+    fn load(&mut self, options: &DiskOptions) -> Result<Loaded, OpenError> {
+        let space = FreeSpace::new(&options.folder, options.min_free_bytes);
+        let interrupt = Arc::new(Interrupt::new(space));
+        let trees = Arc::new(Trees::open(self.store, options, Some(&interrupt))?);
+        let persisted = Table::ALL.map(|table| trees.persisted(table));
+        let is_ahead = |table: &Table| persisted[*table as usize] > self.log.sequence;
+        if let Some(table) = Table::ALL.into_iter().find(is_ahead) {
+            let name = table.name();
+            self.lost
+                .get_or_insert_with(|| format!("the log ends before the table {name}"));
+        }
+        refuse(&self.lost, options)?;
+        let backlog = Backlog::new(Arc::clone(&interrupt.space), options.memtable_bytes);
+        let mut replayed = Replayed {
+            trees,
+            memtables: Memtables::default(),
+            backlog,
+        };
+        replay(&self.log, &self.id, &mut replayed, persisted)
+            .map_err(|error| open_error(options, error.into()))?;
+        let sequence = persisted.into_iter().fold(self.log.sequence, SeqNo::max);
+        replayed.trees.continue_after(sequence);
+        Ok(Loaded {
+            replayed,
+            interrupt,
+            sequence,
+        })
+    }
+
+    /// Returns the rows of the store. No file of it is written.
+    pub(super) fn read_rows(mut self, options: &DiskOptions) -> Result<DiskSnapshot, OpenError> {
+        let loaded = self.load(options)?;
+        let registered = Snapshots::new(loaded.sequence).register();
+        Ok(DiskSnapshot::new(loaded.replayed.trees, registered))
+    }
+
+    /// Starts an engine, and returns what was lost, if anything.
+    pub(super) fn start(
+        mut self,
+        options: &DiskOptions,
+    ) -> Result<(Core, Option<String>), OpenError> {
+        let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
+        let Loaded {
+            replayed,
+            interrupt,
+            sequence,
+        } = self.load(options)?;
+        let Start {
+            store,
+            id,
+            mut log,
+            synced,
+            lost,
+        } = self;
+        let next = log.settle(store, lost.is_some()).map_err(unusable)?;
+        let folder = store.join(log::FOLDER);
+        let bytes = LogFiles::first_bytes(options.memtable_bytes);
+        let first = log::prepare(&folder, &id, next, bytes, None, &|| false).map_err(unusable)?;
+        let logged = Logged {
+            commit: log.commit.max(synced),
+            sequence,
+        };
+        let files = LogFiles::new(
+            folder,
+            id,
+            options.memtable_bytes,
+            log.oldest,
+            log.segments,
+            &first,
+        );
+        let appender = Appender::new(id, first);
+        let writer = Writer::new(appender, &replayed.trees, logged.commit, lost.is_some());
+        let core = Core::new(replayed, files, interrupt, writer, &logged);
+        Ok((core, lost))
+    }
+}
+
+/// The opened trees with all rows of the store.
+struct Loaded {
+    replayed: Replayed,
+    interrupt: Arc<Interrupt>,
+    /// The sequence number of the newest row.
+    sequence: SeqNo,
 }
 
 /// Refuses a store that lost commits, unless the options accept that.
-pub(super) fn refuse(lost: &Option<String>, options: &DiskOptions) -> Result<(), OpenError> {
+fn refuse(lost: &Option<String>, options: &DiskOptions) -> Result<(), OpenError> {
     match lost {
         Some(how) if !options.accept_lost_commits => {
             Err(OpenError::Damaged(options.folder.clone(), how.clone()))

@@ -1,12 +1,13 @@
 //! The check of the files of a data folder, while no process uses it or while its engine is writing.
 
 use super::files::{Files, Live};
-use super::{DiskEngine, DiskOptions, Engine, OpenError, Snapshot, translate_io};
+use super::start::Start;
+use super::{DiskEngine, DiskOptions, OpenError, Snapshot, translate_io};
 use crate::data_dir::{Checked, STORE_FOLDER};
 use crate::{Report, Result, Revision};
 
-/// Checks the files of a data folder that no process uses and, where all of them are intact, opens its store and passes
-/// its rows to `check_rows`, which returns the highest revision in them.
+/// Checks the files of a data folder that no process uses and, where all of them are intact, passes the rows to
+/// `check_rows`, which returns the highest revision in them.
 pub(crate) fn check_folder(
     options: &DiskOptions,
     report: &mut Report<'_>,
@@ -26,26 +27,22 @@ pub(crate) fn check_folder(
         report.skip(STORE_FOLDER, 0, None, why);
         return Ok(());
     }
-    let watermark = folder.watermark();
-    // The engine locks the folder itself.
-    drop(folder);
     let strict = DiskOptions {
         accept_lost_commits: false,
         ..options.clone()
     };
-    match DiskEngine::open(&strict) {
-        Ok(engine) => match engine.snapshot() {
-            Ok(snapshot) => {
-                let revision = check_rows(&*snapshot, report);
-                if revision < watermark {
-                    let (revision, watermark) = (revision.get(), watermark.get());
-                    report.rows(format!(
-                        "the data ends at revision {revision}, but revision {watermark} was synced"
-                    ));
-                }
+    let found = Start::read(&files.store, folder.synced_commit(), &strict);
+    match found.and_then(|found| found.read_rows(&strict)) {
+        Ok(snapshot) => {
+            let revision = check_rows(&snapshot, report);
+            let watermark = folder.watermark();
+            if revision < watermark {
+                let (revision, watermark) = (revision.get(), watermark.get());
+                report.rows(format!(
+                    "the data ends at revision {revision}, but revision {watermark} was synced"
+                ));
             }
-            Err(error) => report.rows(error.message()),
-        },
+        }
         Err(OpenError::Damaged(_, how)) => report.rows(how),
         Err(error) => return Err(error),
     }
