@@ -32,8 +32,10 @@ pub(crate) async fn while_running<T>(notifier: &Notifier, work: impl Future<Outp
         }
     };
     tokio::select! {
-        done = work => done,
+        // The first notification is sent however short the work is.
+        biased;
         never = ask => never,
+        done = work => done,
     }
 }
 
