@@ -220,12 +220,39 @@ fn start_holder(folder: &Path) -> (Child, impl Read) {
     (child, output)
 }
 
+/// Sends a signal to a process.
+fn signal(pid: u32, name: &str) {
+    let mut kill = Command::new("kill");
+    kill.args([format!("-{name}"), pid.to_string()]);
+    assert!(kill.status().expect("kill").success());
+}
+
+/// Returns whether a stop signal has stopped all threads of a process.
+fn is_stopped(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
+    threads.flatten().all(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat"));
+        // The state follows the name, which ends with the last parenthesis.
+        stat.is_ok_and(|stat| {
+            stat.rsplit(") ")
+                .next()
+                .is_some_and(|rest| rest.starts_with('T'))
+        })
+    })
+}
+
 #[test]
 fn a_folder_in_use_by_another_process_is_refused() {
     let around = tempfile::tempdir().expect("a folder");
     let (mut child, _output) = start_holder(around.path());
-    let error = refusal(around.path(), around.path());
     let pid = child.id();
+    // Its threads may still be changing files.
+    signal(pid, "STOP");
+    while !is_stopped(pid) {
+        std::thread::yield_now();
+    }
+    let error = refusal(around.path(), around.path());
+    signal(pid, "CONT");
     assert!(
         matches!(error, OpenError::Locked(_, Some(found)) if found == pid),
         "{error}"
