@@ -1,6 +1,7 @@
 //! A database with data of every kind, and its state.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use akvs_core::engine::{Durability, Engine, Table};
@@ -118,7 +119,7 @@ pub(crate) fn backup(database: &Database) -> Vec<u8> {
     chunks.concat()
 }
 
-/// Copies the content of a folder.
+/// Copies the content of a folder, without files that an engine removes meanwhile.
 pub(crate) fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");
@@ -127,7 +128,9 @@ pub(crate) fn copy(from: &Path, to: &Path) {
             fs::create_dir(&to).expect("a folder");
             copy(&from, &to);
         } else {
-            fs::copy(&from, &to).expect("a copy");
+            let copied = fs::copy(&from, &to);
+            let is_removed = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+            assert!(copied.as_ref().err().is_none_or(is_removed), "{copied:?}");
         }
     }
 }
