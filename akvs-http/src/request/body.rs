@@ -17,6 +17,9 @@ use super::message::Request;
 
 /// Bodies up to this size are bounded well enough by the number of connections.
 const SMALL_BYTES: usize = 16 << 10;
+/// The same for a stream of HTTP/2, of which a connection has many: they are within the memory that is reserved with the
+/// head, so that a request that was accepted is not refused for a small body.
+const SMALL_STREAM_BYTES: usize = 1 << 10;
 /// The maximum length of an unwanted body that is read to keep its connection usable.
 const DISCARD_BYTES: usize = 64 << 10;
 const DISCARD_TIMEOUT: Duration = Duration::from_millis(500);
@@ -149,8 +152,7 @@ impl BodyMemory {
             memory: self,
             bytes: 0,
             free_bytes: match version {
-                // A connection has many bodies at once.
-                Version::HTTP_2 => 0,
+                Version::HTTP_2 => SMALL_STREAM_BYTES,
                 _ => SMALL_BYTES,
             },
         }
@@ -312,7 +314,7 @@ impl<'a, 'b> BodyBuffer<'a, 'b> {
 
     /// Returns the capacity for this length: twice as much, but at most the announced or the maximum length.
     fn capacity_for(&self, length: usize) -> usize {
-        let double = length.saturating_mul(2).max(SMALL_BYTES);
+        let double = length.saturating_mul(2).max(self.reserved.free_bytes);
         let max = match self.announced {
             0 => self.max_bytes,
             announced => announced,

@@ -1,6 +1,8 @@
 //! The memory that one HTTP/2 connection may make the server hold: heads that cost their sender a few bytes, bodies,
 //! answers and trailers, of the maximum number of concurrent requests.
 
+use std::time::Duration;
+
 use akvs_http::Options;
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -156,6 +158,14 @@ fn open_requests_count_until_their_streams_end() {
         assert!(few.iter().all(|answer| answer.status() == 200));
         // Once the watches are reset, as much is left for writes without their bodies.
         drop((watches, few));
+        // The connections send the resets while this waits.
+        while !app
+            .ask("GET", "/metrics")
+            .text()
+            .contains("\nakvs_watchers 0\n")
+        {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         let (mut answers, mut bodies) = (FuturesUnordered::new(), Vec::new());
         for _ in 0..MAX_REQUESTS - 1 {
             let (answer, body) = begin(&client, request("POST", "/kv/ns/key")).await;
