@@ -1,15 +1,14 @@
 //! Groups of changes: each operation is evaluated in order against the state after those before it, and all changes are
 //! committed in one batch.
 //!
-//! A group owns its uncommitted state until it is committed or dropped. What an operation means is decided in `op`, and
-//! when to commit by the caller. Invariant: an outcome is valid only once [`CommitGroup::commit`] has returned.
+//! A group owns its uncommitted state until it is committed or dropped. What a change means is decided in `evaluation`,
+//! and when to commit by the caller. Invariant: an outcome is valid only once [`CommitGroup::commit`] has returned.
 
-mod evaluate;
+mod context;
 mod expiry;
 mod load;
 mod namespaces;
 mod pending;
-mod transact;
 mod trim;
 
 use std::sync::{Arc, MutexGuard};
@@ -17,18 +16,18 @@ use std::sync::{Arc, MutexGuard};
 use bytes::Bytes;
 use foldhash::{HashMap, HashSet};
 
+use self::context::Shared;
 pub use self::expiry::ExpiryTask;
 use self::namespaces::DroppedNamespaces;
-use self::pending::Pending;
+use self::pending::{CommittedEntry, Pending};
 use crate::database::store_state::StoreState;
 use crate::database::{Database, Writer};
 use crate::encoding;
-use crate::encoding::{CatalogueRow, HistoryId, NamespaceId};
+use crate::encoding::HistoryId;
 use crate::engine::{Batch, Durability, Engine, Table};
 use crate::recovery;
 use crate::store::Store;
-use crate::types::counters::Counters;
-use crate::{Entry, Event, Key, Namespace, Op, Outcome, Result, Revision, Timestamp};
+use crate::{Event, Key, Namespace, Op, Outcome, Result, Revision, Timestamp, Txn};
 
 /// The result of a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,23 +64,12 @@ pub struct CommitSummary {
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
 pub struct CommitGroup<'a> {
-    database: &'a Database,
-    writer: MutexGuard<'a, Writer>,
-    committed: Counters,
-    next: Counters,
-    batch: Batch,
+    shared: Shared<'a>,
     stores: Vec<Pending>,
     index: HashMap<usize, usize>,
-    earliest_deadline: Option<Timestamp>,
     /// The namespaces of the group's stores, to detect two stores of one namespace.
     names: HashSet<Namespace>,
     drops: DroppedNamespaces,
-    /// The result of the check for disk space, once it was made.
-    growth: Option<Result<()>>,
-    /// The bytes of values that were written into the group.
-    produced_bytes: usize,
-    recording: bool,
-    summary: CommitSummary,
 }
 
 impl Database {
@@ -95,26 +83,17 @@ impl Database {
 impl<'a> CommitGroup<'a> {
     pub(crate) fn new(database: &'a Database, writer: MutexGuard<'a, Writer>) -> CommitGroup<'a> {
         CommitGroup {
-            database,
-            next: writer.counters,
-            committed: writer.counters,
-            writer,
-            batch: Batch::default(),
+            shared: Shared::new(database, writer),
             stores: Vec::new(),
             index: HashMap::default(),
-            earliest_deadline: None,
             names: HashSet::default(),
             drops: DroppedNamespaces::default(),
-            growth: None,
-            produced_bytes: 0,
-            recording: false,
-            summary: CommitSummary::default(),
         }
     }
 
     /// Records the changes for [`CommitSummary::events`]; without this they are only written.
     pub fn record(&mut self) {
-        self.recording = true;
+        self.shared.recording = true;
     }
 
     /// Evaluates an operation and stages its change, if any.
@@ -123,41 +102,59 @@ impl<'a> CommitGroup<'a> {
     /// change.
     pub fn apply(&mut self, store: &Store, key: &Key, op: Op, now: Timestamp) -> Result<Outcome> {
         let at = self.pending(store)?;
-        let (place, mut outcome, change) = self.evaluate(at, key, op, now)?;
-        let Some((entry, kind)) = change else {
-            return Ok(outcome);
-        };
-        let pending = &self.stores[at];
-        let counts = pending.counts_with([(place, entry.as_ref())].into_iter());
-        let meta = &pending.updated.meta;
-        pending.updated.settings.check(&meta.counts, &counts)?;
-        self.create_namespace(at, store, now)?;
-        outcome.entry = entry.as_ref().map(|stored| stored.entry.clone());
-        self.stage(at, counts, [(place, entry)]);
-        outcome.revision = Some(self.append_history(at, [(kind, Some(place))]));
-        Ok(outcome)
+        self.evaluate(at, |namespace, context| {
+            namespace.apply(context, key, op, now)
+        })
+    }
+
+    /// Evaluates a transaction, and stages all its changes under one revision, or none. Returns the outcome of each
+    /// operation, in order.
+    ///
+    /// The context of an error names the check or the operation that failed.
+    ///
+    /// ```
+    /// use akvs_core::engine::Durability;
+    /// use akvs_core::{Condition, Database, Key, MemoryEngine, Namespace, Op, Options, Store, Timestamp, Txn};
+    ///
+    /// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+    /// let store = Store::new(&database, Namespace::new("ns")?)?;
+    /// let (a, b, now) = (Key::new("a")?, Key::new("b")?, Timestamp::from_millis(0));
+    ///
+    /// let mut group = database.group();
+    /// let txn = Txn::new(vec![(a.clone(), Condition::Absent)], vec![(a.clone(), Op::set("1")), (b, Op::set("2"))])?;
+    /// let outcomes = group.transact(&store, txn.clone(), now)?;
+    /// assert_eq!(outcomes[0].revision, outcomes[1].revision);
+    /// assert!(group.transact(&store, txn, now).is_err(), "the key exists");
+    /// group.commit(Durability::Synced)?;
+    /// # Ok::<(), akvs_core::Error>(())
+    /// ```
+    pub fn transact(&mut self, store: &Store, txn: Txn, now: Timestamp) -> Result<Vec<Outcome>> {
+        let at = self.pending(store)?;
+        self.evaluate(at, |namespace, context| {
+            namespace.transact(context, txn, now)
+        })
     }
 
     /// Returns whether the namespace of a store was dropped, in an earlier commit or in this group. Operations on it fail.
     pub fn is_dropped(&self, store: &Store) -> bool {
         let address = Arc::as_ptr(store.state()) as usize;
         let pending = self.index.get(&address);
-        store.is_dropped() || pending.is_some_and(|at| self.stores[*at].dropped.is_some())
+        store.is_dropped() || pending.is_some_and(|at| self.stores[*at].namespace.is_dropped())
     }
 
     /// Returns the bytes of values that were written into the group, including those that later operations replaced.
     pub fn produced_bytes(&self) -> usize {
-        self.produced_bytes
+        self.shared.produced_bytes
     }
 
     /// Returns whether an operation was refused for lack of disk space.
     pub fn lacks_space(&self) -> bool {
-        self.growth.as_ref().is_some_and(Result::is_err)
+        self.shared.growth.as_ref().is_some_and(Result::is_err)
     }
 
     /// Removes a row that belongs to no open store.
     pub(crate) fn remove_row(&mut self, table: Table, key: Bytes) {
-        self.batch.remove(table, key);
+        self.shared.batch.remove(table, key);
     }
 
     /// Commits all changes at once and makes them visible to readers.
@@ -175,115 +172,103 @@ impl<'a> CommitGroup<'a> {
         durability: Durability,
         write: impl FnOnce(&dyn Engine, Batch) -> Result<()>,
     ) -> Result<CommitSummary> {
-        if let Some(failure) = self.database.failure() {
+        if let Some(failure) = self.shared.database.failure() {
             return Err(failure.clone());
         }
         for at in 0..self.stores.len() {
             self.trim_history(at);
         }
         self.purge_oldest_drops();
-        let committed_entries = self.write_rows();
-        self.summary.revision = self.next.revision;
-        if self.batch.is_empty() {
-            return Ok(self.summary);
+        let (committed_entries, earliest_deadline) = self.write_rows();
+        let Shared {
+            database,
+            mut writer,
+            committed,
+            next,
+            batch,
+            mut summary,
+            ..
+        } = self.shared;
+        summary.revision = next.revision;
+        if batch.is_empty() {
+            return Ok(summary);
         }
-        let batch = std::mem::take(&mut self.batch);
         debug_assert!(!batch.repeats_a_row(), "{batch:?}");
-        if self.next.revision > Revision::MAX {
+        if next.revision > Revision::MAX {
             return Err(recovery::exhausted());
         }
-        if durability == Durability::Buffered && self.next.revision > self.committed.revision {
-            self.database.engine().reserve(self.next.revision)?;
+        if durability == Durability::Buffered && next.revision > committed.revision {
+            database.engine().reserve(next.revision)?;
         }
-        self.database.admit(&batch)?;
-        if let Some(deadline) = self.earliest_deadline {
+        database.admit(&batch)?;
+        if let Some(deadline) = earliest_deadline {
             // Before the entry is visible, so that the expiry task does not miss it.
-            self.database.note_deadline(deadline);
+            database.note_deadline(deadline);
         }
         for (id, key, _) in &committed_entries {
-            self.database.invalidate(*id, key);
+            database.invalidate(*id, key);
         }
-        write(self.database.engine(), batch).map_err(|error| self.database.fail_unknown(error))?;
-        self.writer.counters = self.next;
+        write(database.engine(), batch).map_err(|error| database.fail_unknown(error))?;
+        writer.counters = next;
         // The format is written with a revision; a commit that only sweeps has none.
-        self.writer.format_is_written |= self.next.revision > self.committed.revision;
+        writer.format_is_written |= next.revision > committed.revision;
         for (id, key, entry) in committed_entries {
-            self.database.insert_committed(id, &key, entry);
+            database.insert_committed(id, &key, entry);
         }
         for pending in self.stores {
-            self.writer.note_loaded(&pending);
-            let id = match pending.dropped {
-                Some(_) => StoreState::DROPPED,
-                None => pending.id.unwrap_or(StoreState::UNCREATED),
+            writer.note_loaded(&pending);
+            let id = match pending.namespace.is_dropped() {
+                true => StoreState::DROPPED,
+                false => pending.rows.id.unwrap_or(StoreState::UNCREATED),
             };
-            pending.state.commit(id, pending.updated);
+            let state = Arc::clone(&pending.rows.state);
+            state.commit(id, pending.into_state());
         }
-        self.database.note_purged(self.drops.purged());
-        self.database.advance(self.next.revision);
-        Ok(self.summary)
+        database.note_purged(self.drops.purged());
+        database.advance(next.revision);
+        Ok(summary)
     }
 
-    /// Refuses to add data where there is too little disk space.
-    fn check_growth(&mut self) -> Result<()> {
-        let engine = self.database.engine();
-        self.growth
-            .get_or_insert_with(|| engine.check_growth())
-            .clone()
-    }
-
-    /// Encodes the pending state of the namespaces as rows, and returns the entries that readers will see.
-    fn write_rows(&mut self) -> Vec<(NamespaceId, Key, Option<Entry>)> {
-        let mut committed_entries = Vec::new();
+    /// Encodes the pending state of the namespaces as rows. Returns the entries that readers will see, and the earliest
+    /// deadline of these.
+    fn write_rows(&mut self) -> (Vec<CommittedEntry>, Option<Timestamp>) {
+        let (mut entries, mut earliest) = (Vec::new(), None);
         for pending in &mut self.stores {
-            let Some(id) = pending.id else { continue };
-            let entries = pending.write_entries(&mut self.batch, id).into_iter();
-            committed_entries.extend(entries.map(|(key, entry)| (id, key, entry)));
-            if let (Some(row), Some(name)) = (pending.catalogue_row, &pending.name) {
-                self.batch.put(
-                    Table::Catalogue,
-                    Bytes::copy_from_slice(name.as_str().as_bytes()),
-                    encoding::catalogue_value(&CatalogueRow::Live(row)),
-                );
-            }
-            if pending.dropped.is_some() {
-                pending.write_drop(&mut self.batch, id);
-            } else if pending.updated.meta != pending.committed {
-                self.batch.put(
-                    Table::Meta,
-                    encoding::counts_key(id),
-                    encoding::counts_value(&pending.updated.meta),
-                );
-            }
+            let deadline = pending.write(&mut self.shared, &mut entries);
+            earliest = deadline.into_iter().chain(earliest).min();
         }
-        if self.next.namespace > self.committed.namespace {
-            self.batch.put(
+        let shared = &mut self.shared;
+        let (batch, next, committed) = (&mut shared.batch, &shared.next, &shared.committed);
+        if next.namespace > committed.namespace {
+            batch.put(
                 Table::Meta,
                 encoding::META_NAMESPACE,
-                encoding::number_value(self.next.namespace),
+                encoding::number_value(next.namespace),
             );
         }
-        if self.next.revision > self.committed.revision {
-            if !self.writer.format_is_written {
-                self.batch.put(
+        if next.revision > committed.revision {
+            let format_is_written = shared.writer.format_is_written;
+            if !format_is_written {
+                batch.put(
                     Table::Meta,
                     encoding::META_FORMAT,
                     encoding::number_value(encoding::FORMAT),
                 );
             }
-            let purged = self.database.purged().max(self.drops.purged());
-            if !self.writer.format_is_written || self.drops.purged() > Revision::ZERO {
-                self.batch.put(
+            let purged = shared.database.purged().max(self.drops.purged());
+            if !format_is_written || self.drops.purged() > Revision::ZERO {
+                batch.put(
                     Table::Meta,
                     encoding::META_PURGED,
                     encoding::number_value(purged.get()),
                 );
             }
-            self.batch.put(
+            batch.put(
                 Table::Meta,
                 encoding::META_REVISION,
-                encoding::number_value(self.next.revision.get()),
+                encoding::number_value(next.revision.get()),
             );
         }
-        committed_entries
+        (entries, earliest)
     }
 }

@@ -15,13 +15,14 @@ use foldhash::HashMap;
 
 use self::store_state::StoreState;
 use crate::encoding;
-use crate::encoding::{CatalogueRow, Gaps, NamespaceId, NamespaceMeta, Stored};
+use crate::encoding::{CatalogueRow, Gaps, NamespaceId, NamespaceMeta};
 use crate::engine::cache::EntryCache;
 use crate::engine::{Capabilities, Engine, KeyRange, PageLimit, Table, successor};
 use crate::recovery;
 use crate::types::counters::Counters;
 use crate::{
-    Code, Counts, Entry, Error, Namespace, PeekedEntry, Result, Revision, Settings, Timestamp,
+    Code, Counts, Entry, Error, Namespace, PeekedEntry, Result, Revision, Settings, StoredEntry,
+    Timestamp,
 };
 
 /// Rows up to this size may share an engine's block with other rows.
@@ -330,7 +331,7 @@ impl Database {
     }
 
     /// Returns the entry in the engine as its row has it: without a separated value.
-    pub(crate) fn stored(&self, id: NamespaceId, key: &[u8]) -> Result<Option<Stored>> {
+    pub(crate) fn stored(&self, id: NamespaceId, key: &[u8]) -> Result<Option<StoredEntry>> {
         let Some(mut row) = self
             .0
             .engine
@@ -346,7 +347,12 @@ impl Database {
     }
 
     /// Returns the entry with its value; none where it was removed meanwhile.
-    fn with_value(&self, id: NamespaceId, key: &[u8], stored: Stored) -> Result<Option<Entry>> {
+    fn with_value(
+        &self,
+        id: NamespaceId,
+        key: &[u8],
+        stored: StoredEntry,
+    ) -> Result<Option<Entry>> {
         let engine = &self.0.engine;
         if let Some(entry) = stored.with_value(id, key, |row| engine.get(Table::Data, row))? {
             return Ok(Some(entry));
@@ -361,7 +367,7 @@ impl Database {
     }
 
     /// Returns the value of an entry whose value is separated.
-    pub(crate) fn value(&self, id: NamespaceId, key: &[u8], stored: Stored) -> Result<Bytes> {
+    pub(crate) fn value(&self, id: NamespaceId, key: &[u8], stored: StoredEntry) -> Result<Bytes> {
         let entry = self.with_value(id, key, stored)?;
         let missing = || Error::new(Code::Corrupted, "a stored value is missing");
         entry.map(|entry| entry.value).ok_or_else(missing)

@@ -43,7 +43,10 @@ pub(crate) use self::namespace::{
 use super::engine::{Engine, KeyRange, PageLimit, Snapshot, Table};
 pub(crate) use crate::types::data_format::{ROWS_FORMAT as FORMAT, other_rows_format};
 pub(crate) use crate::types::identity::{HistoryId, NamespaceId};
-use crate::{Code, Entry, Error, FieldValue, Key, Representation, Result, Revision, Timestamp};
+use crate::{
+    Code, Entry, Error, FieldValue, Key, Representation, Result, Revision, SeparatedValue,
+    StoredEntry, Timestamp,
+};
 
 pub(crate) const META_FORMAT: &[u8] = b"format";
 pub(crate) const META_REVISION: &[u8] = b"revision";
@@ -74,31 +77,7 @@ pub(crate) fn data_key(id: NamespaceId, key: &[u8]) -> Bytes {
     bytes.into()
 }
 
-/// A reference to a value that is not in the row of its entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct SeparatedValue {
-    /// The revision that wrote the value; that of the entry may be later.
-    pub(crate) revision: Revision,
-    /// The length of the value.
-    pub(crate) bytes: u64,
-}
-
-/// An entry as its row has it: without a separated value.
-#[derive(Clone, Debug)]
-pub(crate) struct Stored {
-    pub(crate) entry: Entry,
-    pub(crate) separated: Option<SeparatedValue>,
-}
-
-impl Stored {
-    /// Returns the length of the value.
-    pub(crate) fn value_bytes(&self) -> usize {
-        let here = self.entry.value.len();
-        self.separated.map_or(here, |separated| {
-            usize::try_from(separated.bytes).unwrap_or(usize::MAX)
-        })
-    }
-
+impl StoredEntry {
     /// Returns the length of the value if it is separated and has more than `max_bytes` bytes.
     pub(crate) fn left_bytes(&self, max_bytes: usize) -> Option<usize> {
         self.separated?;
@@ -130,7 +109,7 @@ pub(crate) fn read_entry(
     snapshot: &dyn Snapshot,
     id: NamespaceId,
     key: &[u8],
-    stored: Stored,
+    stored: StoredEntry,
 ) -> Result<Entry> {
     let entry = stored.with_value(id, key, |row| snapshot.get(Table::Data, row))?;
     entry.ok_or_else(|| corrupted("value"))
@@ -182,7 +161,7 @@ pub(crate) fn separated_data_value(entry: &Entry, separated: SeparatedValue) -> 
 }
 
 /// Decodes the row of an entry.
-pub(crate) fn parse_stored(row: Bytes) -> Result<Stored> {
+pub(crate) fn parse_stored(row: Bytes) -> Result<StoredEntry> {
     let is_separated = row
         .first()
         .is_some_and(|flags| flags & VALUE_SEPARATED != 0);
@@ -199,7 +178,7 @@ pub(crate) fn parse_stored(row: Bytes) -> Result<Stored> {
             return Err(corrupted("value"));
         }
     }
-    Ok(Stored { entry, separated })
+    Ok(StoredEntry { entry, separated })
 }
 
 /// Encodes an entry, and returns it as a reader will have it: its parts share the row's memory, so that a cached entry
@@ -420,7 +399,7 @@ mod tests {
             if let Ok(entry) = parse_data(row.clone().into()) {
                 prop_assert_eq!(&data_value(&entry).0[..], &row[..]);
             }
-            if let Ok(Stored { entry, separated: Some(separated) }) = parse_stored(row.clone().into()) {
+            if let Ok(StoredEntry { entry, separated: Some(separated) }) = parse_stored(row.clone().into()) {
                 prop_assert_eq!(&separated_data_value(&entry, separated)[..], &row[..]);
             }
         }

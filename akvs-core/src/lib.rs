@@ -32,6 +32,7 @@ mod database;
 mod difference;
 pub(crate) mod encoding;
 pub mod engine;
+pub mod evaluation;
 pub(crate) mod gc;
 mod op;
 pub(crate) mod recovery;
@@ -54,8 +55,8 @@ pub use gc::GarbageCollector;
 pub use op::txn::Txn;
 pub use op::{Action, Change, Condition, EntryBuilder, Op, Ttl, apply};
 pub use snapshot::changes::Changes;
-pub use snapshot::database::DatabaseSnapshot;
-pub use snapshot::namespace::{Entries, NamespaceSnapshot};
+pub use snapshot::database::{DatabaseReader, DatabaseSnapshot};
+pub use snapshot::namespace::{Entries, NamespaceReader, NamespaceSnapshot};
 pub use stats::StorageStats;
 pub use store::Store;
 pub use types::counts::Counts;
@@ -71,6 +72,7 @@ pub use types::outcome::Outcome;
 pub use types::progress::Progress;
 pub use types::revision::Revision;
 pub use types::settings::{Settings, SettingsPatch};
+pub use types::stored_entry::{SeparatedValue, StoredEntry};
 pub use types::timestamp::Timestamp;
 
 #[cfg(feature = "disk")]

@@ -173,7 +173,7 @@ impl Check {
         &mut self,
         id: NamespaceId,
         name: &[u8],
-        separated: encoding::SeparatedValue,
+        separated: crate::SeparatedValue,
     ) -> Checked {
         self.record_numbers(id, separated.revision);
         if !self.live.contains_key(&id) {

@@ -13,7 +13,7 @@ use crate::database::store_state::{NamespaceState, StoreState};
 use crate::encoding;
 use crate::encoding::NamespaceId;
 use crate::engine::{Durability, KeyRange, PageLimit, Table};
-use crate::{CommitSummary, EventKind, Key, Result, Settings, Timestamp};
+use crate::{CommitSummary, Key, Result, Settings, Timestamp};
 
 /// The position of the expiry. It need not be kept: a new task starts from the earliest deadline.
 ///
@@ -75,7 +75,7 @@ impl ExpiryTask {
             let after = encoding::deadlines_until(now).end.unwrap_or_default();
             encoding::first_deadline(database.engine(), after)?
         };
-        group.database.set_next_deadline(next);
+        group.shared.database.set_next_deadline(next);
         group.commit(durability)
     }
 }
@@ -110,34 +110,30 @@ impl CommitGroup<'_> {
         row: Bytes,
         now: Timestamp,
     ) -> Result<()> {
-        if self
-            .database
-            .engine()
-            .get(Table::Catalogue, &encoding::swept_key(id))?
-            .is_some()
-        {
+        let engine = self.shared.database.engine();
+        let swept = engine.get(Table::Catalogue, &encoding::swept_key(id))?;
+        let is_expired = match swept {
             // The garbage collector removes the other rows.
-            self.batch.remove(Table::Deadlines, row);
-            return Ok(());
-        }
-        let at = self.pending_by_id(id)?;
-        let place = self.load(at, key, false)?;
-        let (_, pending) = self.stores[at].entries.get(place);
-        match pending.entry.as_ref().map(|stored| &stored.entry) {
-            Some(entry) if entry.deadline == Some(deadline) && !entry.is_live(now) => {
-                let counts = self.stores[at].counts_with([(place, None)].into_iter());
-                self.stage(at, counts, [(place, None)]);
-                self.append_history(at, [(EventKind::Expire { key: key.clone() }, None)]);
-                self.summary.expired += 1;
+            Some(_) => false,
+            None => {
+                let at = self.pending_by_id(id)?;
+                self.evaluate(at, |namespace, context| {
+                    namespace.expire(context, key, deadline, now)
+                })?
             }
+        };
+        if is_expired {
+            self.shared.summary.expired += 1;
+        } else {
             // The entry was replaced or removed, and this row is stale.
-            _ => self.batch.remove(Table::Deadlines, row),
+            self.shared.batch.remove(Table::Deadlines, row);
         }
         Ok(())
     }
 
     fn pending_by_id(&mut self, id: NamespaceId) -> Result<usize> {
         let open = self
+            .shared
             .writer
             .loaded
             .get(&id)
@@ -148,12 +144,12 @@ impl CommitGroup<'_> {
             None => match self
                 .stores
                 .iter()
-                .position(|pending| pending.id == Some(id))
+                .position(|pending| pending.rows.id == Some(id))
             {
                 Some(at) => return Ok(at),
                 None => Arc::new(StoreState::new(
                     id,
-                    NamespaceState::new(self.database.meta(id)?, Settings::default()),
+                    NamespaceState::new(self.shared.database.meta(id)?, Settings::default()),
                 )),
             },
         };

@@ -1,15 +1,16 @@
-//! The committed state that a group reads before it evaluates an operation: of namespaces, and of entries.
+//! The namespaces of a group, whose committed state is read before a change to them is evaluated.
 
 use std::sync::Arc;
 
 use super::CommitGroup;
-use super::pending::{Pending, PendingEntries, PendingEntry};
+use super::context::GroupContext;
+use super::pending::Pending;
+use crate::database::Writer;
 use crate::database::store_state::{NamespaceState, StoreState};
-use crate::database::{Database, Writer};
-use crate::encoding;
-use crate::encoding::{HistoryBlock, NamespaceId, Stored};
+use crate::encoding::NamespaceId;
+use crate::evaluation::PendingNamespace;
 use crate::store::Store;
-use crate::{Code, Error, Key, Namespace, Result};
+use crate::{Code, Error, Namespace, Result};
 
 impl CommitGroup<'_> {
     /// Returns the index of the namespace's pending state.
@@ -18,7 +19,7 @@ impl CommitGroup<'_> {
         let state = store.state();
         let address = Arc::as_ptr(state) as usize;
         if let Some(at) = self.index.get(&address) {
-            return if self.stores[*at].dropped.is_some() {
+            return if self.stores[*at].namespace.is_dropped() {
                 Err(was_dropped())
             } else {
                 Ok(*at)
@@ -40,8 +41,8 @@ impl CommitGroup<'_> {
     /// the store was opened.
     fn namespace_state(&self, state: &Arc<StoreState>) -> Result<NamespaceState> {
         match state.id() {
-            Some(id) if !self.writer.is_loaded(id, state) => Ok(NamespaceState {
-                meta: self.database.meta(id)?,
+            Some(id) if !self.shared.writer.is_loaded(id, state) => Ok(NamespaceState {
+                meta: self.shared.database.meta(id)?,
                 history_start: None,
                 ..state.namespace_state()
             }),
@@ -56,65 +57,27 @@ impl CommitGroup<'_> {
         current: NamespaceState,
     ) -> usize {
         let address = Arc::as_ptr(state) as usize;
-        self.stores.push(Pending {
-            state: Arc::clone(state),
-            name,
-            id: state.id(),
-            committed: current.meta,
-            updated: current,
-            entries: PendingEntries::default(),
-            history_block: HistoryBlock::default(),
-            catalogue_row: None,
-            dropped: None,
-        });
+        self.stores.push(Pending::new(state, name, current));
         self.index.insert(address, self.stores.len() - 1);
         self.stores.len() - 1
     }
 
-    /// Loads the committed entry of a key, if any, with its value if `wants_value` is set. Returns its place in the
-    /// namespace's pending entries.
-    pub(super) fn load(&mut self, at: usize, key: &Key, wants_value: bool) -> Result<usize> {
-        let database = self.database;
-        let pending = &mut self.stores[at];
-        let id = pending.id;
-        let place = pending.entries.place(key, || {
-            let committed = match id {
-                Some(id) => committed_entry(database, id, key.as_bytes())?,
-                None => None,
-            };
-            Ok(PendingEntry::committed(committed))
-        })?;
-        let slot = pending.entries.get_mut(place);
-        if let (Some(id), Some(stored)) = (id, &mut slot.entry)
-            && wants_value
-            && stored.entry.value.len() != stored.value_bytes()
-        {
-            stored.entry.value = database.value(id, key.as_bytes(), stored.clone())?;
-        }
-        Ok(place)
+    /// Evaluates changes to a namespace, by its index.
+    pub(super) fn evaluate<T>(
+        &mut self,
+        at: usize,
+        run: impl FnOnce(&mut PendingNamespace, &mut GroupContext<'_, '_>) -> Result<T>,
+    ) -> Result<T> {
+        let Pending { namespace, rows } = &mut self.stores[at];
+        let before = namespace.produced_bytes();
+        let mut context = GroupContext {
+            shared: &mut self.shared,
+            rows,
+        };
+        let result = run(namespace, &mut context);
+        self.shared.produced_bytes += namespace.produced_bytes() - before;
+        result
     }
-}
-
-/// Returns the committed entry; without its value where that is separated and not in the cache.
-fn committed_entry(database: &Database, id: NamespaceId, key: &[u8]) -> Result<Option<Stored>> {
-    let cached = database.cached(id, key);
-    if let Some(entry) = &cached
-        && entry.value.len() < encoding::MIN_SEPARATED_BYTES
-    {
-        let entry = entry.clone();
-        return Ok(Some(Stored {
-            entry,
-            separated: None,
-        }));
-    }
-    let mut stored = database.stored(id, key)?;
-    if let (Some(stored), Some(cached)) = (&mut stored, cached)
-        && stored.separated.is_some()
-        && stored.entry.revision == cached.revision
-    {
-        stored.entry.value = cached.value;
-    }
-    Ok(stored)
 }
 
 impl Writer {
@@ -125,15 +88,15 @@ impl Writer {
 
     /// Remembers the states that are in memory, and forgets those without an open store.
     pub(super) fn note_loaded(&mut self, pending: &Pending) {
-        let Some(id) = pending.id else { return };
-        if pending.dropped.is_some() {
+        let Some(id) = pending.rows.id else { return };
+        if pending.namespace.is_dropped() {
             self.loaded.remove(&id);
             return;
         }
         if self.loaded.len() == self.loaded.capacity() {
             self.loaded.retain(|_, state| state.strong_count() > 0);
         }
-        self.loaded.insert(id, Arc::downgrade(&pending.state));
+        self.loaded.insert(id, Arc::downgrade(&pending.rows.state));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The creation and the drop of namespaces. A drop is visible at once; the garbage collector removes the rows later.
+//! The settings and the drop of namespaces. A drop is visible at once; the garbage collector removes the rows later.
 //!
 //! The history of a name survives a drop, for watchers that were not connected. The oldest dropped names are purged
 //! with their histories, so that they do not accumulate.
@@ -6,15 +6,12 @@
 use bytes::Bytes;
 
 use super::CommitGroup;
-use super::load::opened_twice;
-use super::pending::Pending;
+use super::pending::NamespaceRows;
 use crate::encoding;
-use crate::encoding::{CatalogueRow, Dropped, Live, NamespaceId, Swept};
+use crate::encoding::{CatalogueRow, Dropped, NamespaceId, NamespaceMeta, Swept};
 use crate::engine::{Batch, PageLimit, Table};
 use crate::store::Store;
-use crate::{
-    Code, Error, EventKind, Namespace, Result, Revision, Settings, SettingsPatch, Timestamp,
-};
+use crate::{Namespace, Result, Revision, Settings, SettingsPatch, Timestamp};
 
 /// The maximum number of dropped namespaces that are kept.
 const MAX_DROPS: usize = 256;
@@ -40,48 +37,6 @@ impl DroppedNamespaces {
 }
 
 impl CommitGroup<'_> {
-    /// Creates the namespace, if it does not exist.
-    pub(super) fn create_namespace(
-        &mut self,
-        at: usize,
-        store: &Store,
-        now: Timestamp,
-    ) -> Result<()> {
-        if self.stores[at].id.is_some() {
-            return Ok(());
-        }
-        let id = self.next.namespace + 1;
-        let meta = &mut self.stores[at].updated.meta;
-        meta.revision = self.committed.revision;
-        match self.database.catalogue_row(store.name())? {
-            Some(CatalogueRow::Live(_)) => return Err(opened_twice()),
-            // A namespace of this name was dropped, and its history continues.
-            Some(CatalogueRow::Dropped(before)) => {
-                meta.history = before.history;
-                meta.compacted_revision = before.compacted_revision;
-                meta.counts.history = before.changes;
-                self.batch
-                    .remove(Table::Meta, encoding::dropped_key(before.revision));
-            }
-            None => {
-                meta.history = id;
-                meta.compacted_revision = self.database.purged();
-            }
-        }
-        self.next.namespace = id;
-        self.stores[at].catalogue_row = Some(Live {
-            id,
-            created: now,
-            settings: Settings::default(),
-        });
-        if self.recording {
-            let history = self.stores[at].updated.meta.history;
-            self.summary.created.push((store.name().clone(), history));
-        }
-        self.stores[at].id = Some(id);
-        Ok(())
-    }
-
     /// Replaces the settings of a namespace, which is created if it does not exist. Returns whether it existed.
     pub fn configure(&mut self, store: &Store, settings: Settings, now: Timestamp) -> Result<bool> {
         let (existed, _) = self.change_settings(store, &settings.into(), now)?;
@@ -96,61 +51,38 @@ impl CommitGroup<'_> {
         patch: &SettingsPatch,
         now: Timestamp,
     ) -> Result<(bool, Settings)> {
-        patch.check(now)?;
-        self.check_growth()?;
         let at = self.pending(store)?;
-        let existed = self.stores[at].id.is_some();
-        self.create_namespace(at, store, now)?;
-        let row = match self.stores[at].catalogue_row {
-            Some(row) => row,
-            None => match self.database.catalogue_row(store.name())? {
-                Some(CatalogueRow::Live(row)) => row,
-                Some(CatalogueRow::Dropped(_)) | None => return Err(opened_twice()),
-            },
-        };
-        let pending = &mut self.stores[at];
-        let settings = patch.apply(row.settings);
-        pending.updated.settings = settings;
-        pending.catalogue_row = Some(Live { settings, ..row });
-        Ok((existed, settings))
+        self.evaluate(at, |namespace, context| {
+            namespace.change_settings(context, patch, now)
+        })
     }
 
     /// Drops a namespace with its keys, and returns whether it existed. Later operations on this store fail with
     /// `unavailable`; a new store starts empty. [`GarbageCollector`](crate::GarbageCollector) frees the space.
     pub fn drop_namespace(&mut self, store: &Store) -> Result<bool> {
         let at = self.pending(store)?;
-        let Some(id) = self.stores[at].id else {
+        let dropped = self.evaluate(at, |namespace, context| namespace.drop_namespace(context))?;
+        let pending = &mut self.stores[at];
+        let (Some(revision), Some(id)) = (dropped, pending.rows.id) else {
             return Ok(false);
         };
-        if self.stores[at].state.id().is_none() {
-            // It is created in this group, and a batch must not contain a row twice.
-            return Err(Error::new(
-                Code::Unavailable,
-                "the namespace is being created in the same commit: try again",
-            ));
-        }
+        pending.rows.catalogue_row = None;
+        pending.rows.dropped = Some(revision);
+        let changes = pending.namespace.counts().history;
         self.drops.dropped += 1;
-        let revision = self.append_history(at, [(EventKind::Drop, None)]);
-        let pending = &mut self.stores[at];
-        // The pending changes of the namespace are discarded.
-        pending.entries.clear();
-        pending.catalogue_row = None;
-        pending.dropped = Some(revision);
-        let meta = &pending.updated.meta;
-        let changes = meta.counts.history;
         self.drops.changes = self.drops.changes.saturating_add(changes);
         let swept = Swept {
-            history: meta.history,
+            history: pending.rows.meta.history,
             below: Revision::ZERO,
         };
-        self.batch.put(
+        let batch = &mut self.shared.batch;
+        batch.put(
             Table::Catalogue,
             encoding::swept_key(id),
             encoding::swept_value(swept),
         );
         let row = encoding::dropped_value(changes, store.name());
-        self.batch
-            .put(Table::Meta, encoding::dropped_key(revision), row);
+        batch.put(Table::Meta, encoding::dropped_key(revision), row);
         Ok(true)
     }
 
@@ -161,7 +93,7 @@ impl CommitGroup<'_> {
             return;
         }
         for (key, name, row) in self.oldest_drops().unwrap_or_default() {
-            self.batch.remove(Table::Meta, key);
+            self.shared.batch.remove(Table::Meta, key);
             if let Some(row) = row {
                 self.purge(&name, &row);
             }
@@ -172,7 +104,7 @@ impl CommitGroup<'_> {
     fn oldest_drops(&self) -> Result<Vec<(Bytes, Namespace, Option<Dropped>)>> {
         let all = PageLimit::rows(MAX_DROPS + self.names.len() + self.drops.dropped);
         let mut candidates = Vec::new();
-        for (key, row) in self.database.oldest_drops(all)? {
+        for (key, row) in self.shared.database.oldest_drops(all)? {
             let (changes, name) = encoding::parse_dropped(&row)?;
             // A name that is created again in this group must not be purged.
             if !self.names.contains(&name) {
@@ -180,7 +112,7 @@ impl CommitGroup<'_> {
             }
         }
         let (mut names, mut changes) = (self.drops.dropped, self.drops.changes);
-        let history_changes = self.database.options().history_changes;
+        let history_changes = self.shared.database.options().history_changes;
         let limit = MAX_DROPPED_CHANGES.max(history_changes.saturating_mul(MAX_DROPPED_HISTORIES));
         let newest = candidates.iter().rev().take_while(|(_, _, more)| {
             (names, changes) = (names + 1, changes.saturating_add(*more));
@@ -192,41 +124,43 @@ impl CommitGroup<'_> {
             .into_iter()
             .take(excess.min(2 * self.drops.dropped));
         oldest
-            .map(|(key, name, _)| match self.database.catalogue_row(&name)? {
-                Some(CatalogueRow::Dropped(row)) => Ok((key, name, Some(row))),
-                Some(CatalogueRow::Live(_)) | None => Ok((key, name, None)),
-            })
+            .map(
+                |(key, name, _)| match self.shared.database.catalogue_row(&name)? {
+                    Some(CatalogueRow::Dropped(row)) => Ok((key, name, Some(row))),
+                    Some(CatalogueRow::Live(_)) | None => Ok((key, name, None)),
+                },
+            )
             .collect()
     }
 
     fn purge(&mut self, name: &Namespace, row: &Dropped) {
         let name = Bytes::copy_from_slice(name.as_str().as_bytes());
-        self.batch.remove(Table::Catalogue, name);
+        self.shared.batch.remove(Table::Catalogue, name);
         let all = Swept {
             history: row.history,
             below: Revision::new(u64::MAX),
         };
-        self.batch.put(
+        self.shared.batch.put(
             Table::Catalogue,
             encoding::swept_key(row.history),
             encoding::swept_value(all),
         );
         self.drops.newest_purged = self.drops.newest_purged.max(row.revision);
-        self.summary.purged.push(row.history);
+        self.shared.summary.purged.push(row.history);
     }
 }
 
-impl Pending {
+impl NamespaceRows {
     /// Writes the rows that remain of a dropped namespace.
-    pub(super) fn write_drop(&self, batch: &mut Batch, id: NamespaceId) {
+    pub(super) fn write_drop(&self, batch: &mut Batch, id: NamespaceId, meta: &NamespaceMeta) {
         batch.remove(Table::Meta, encoding::counts_key(id));
         let (Some(revision), Some(name)) = (self.dropped, &self.name) else {
             return;
         };
         let row = CatalogueRow::Dropped(Dropped {
-            history: self.updated.meta.history,
-            compacted_revision: self.updated.meta.compacted_revision,
-            changes: self.updated.meta.counts.history,
+            history: meta.history,
+            compacted_revision: meta.compacted_revision,
+            changes: meta.counts.history,
             revision,
         });
         let name = Bytes::copy_from_slice(name.as_str().as_bytes());

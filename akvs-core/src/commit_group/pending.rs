@@ -1,27 +1,34 @@
-//! The pending state of a group: of namespaces and entries, as they will be after the commit.
-//!
-//! It encodes entries as rows. It evaluates nothing.
+//! The namespaces of a group: each is evaluated (`evaluation`), and its changes are encoded as rows.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use foldhash::HashMap;
 
+use super::context::Shared;
 use crate::database::store_state::{NamespaceState, StoreState};
 use crate::encoding;
-use crate::encoding::{HistoryBlock, Live, NamespaceId, NamespaceMeta, SeparatedValue, Stored};
+use crate::encoding::{HistoryBlock, Live, NamespaceId, NamespaceMeta};
 use crate::engine::{Batch, Table};
-use crate::{Counts, Entry, Key, Namespace, Result, Revision, Timestamp};
+use crate::evaluation::{PendingEntry, PendingNamespace};
+use crate::{Entry, Key, Namespace, Revision, SeparatedValue, StoredEntry, Timestamp};
 
 /// A namespace as it will be after the commit.
 pub(super) struct Pending {
+    pub(super) namespace: PendingNamespace,
+    pub(super) rows: NamespaceRows,
+}
+
+/// What the rows of a namespace have in addition to what is evaluated.
+pub(super) struct NamespaceRows {
     pub(super) state: Arc<StoreState>,
     /// None where it was not opened by name; it can then not be dropped.
     pub(super) name: Option<Namespace>,
     pub(super) id: Option<NamespaceId>,
-    pub(super) updated: NamespaceState,
+    /// The counters after the commit, other than the counts.
+    pub(super) meta: NamespaceMeta,
     pub(super) committed: NamespaceMeta,
-    pub(super) entries: PendingEntries,
+    /// The first row of the history, if known.
+    pub(super) history_start: Option<Bytes>,
     /// The newest changes of its history.
     pub(super) history_block: HistoryBlock,
     /// Its row of the catalogue, if that is written.
@@ -30,180 +37,156 @@ pub(super) struct Pending {
     pub(super) dropped: Option<Revision>,
 }
 
+/// A changed entry, as readers will see it.
+pub(super) type CommittedEntry = (NamespaceId, Key, Option<Entry>);
+
 impl Pending {
-    /// Returns the counts after these changes, each of an entry by its place.
-    pub(super) fn counts_with<'a>(
-        &self,
-        changes: impl Iterator<Item = (usize, Option<&'a Stored>)>,
-    ) -> Counts {
-        let mut counts = self.updated.meta.counts;
-        for (place, entry) in changes {
-            let (key, before) = self.entries.get(place);
-            let size = |entry: &Stored| key.as_bytes().len() + entry.value_bytes();
-            if let Some(before) = &before.entry {
-                counts.remove(size(before));
-            }
-            if let Some(entry) = entry {
-                counts.add(size(entry));
-            }
+    pub(super) fn new(
+        state: &Arc<StoreState>,
+        name: Option<Namespace>,
+        current: NamespaceState,
+    ) -> Pending {
+        let id = state.id();
+        Pending {
+            namespace: PendingNamespace::new(id.is_some(), current.settings, current.meta.counts),
+            rows: NamespaceRows {
+                state: Arc::clone(state),
+                name,
+                id,
+                committed: current.meta,
+                meta: current.meta,
+                history_start: current.history_start,
+                history_block: HistoryBlock::default(),
+                catalogue_row: None,
+                dropped: None,
+            },
         }
-        counts
     }
 
-    /// Writes the rows of the changed entries and of the newest changes, and returns the entries that readers will see.
-    pub(super) fn write_entries(
+    /// Returns the counters after the commit.
+    pub(super) fn meta(&self) -> NamespaceMeta {
+        NamespaceMeta {
+            counts: self.namespace.counts(),
+            ..self.rows.meta
+        }
+    }
+
+    /// Returns the state after the commit.
+    pub(super) fn into_state(self) -> NamespaceState {
+        NamespaceState {
+            meta: self.meta(),
+            settings: self.namespace.settings(),
+            history_start: self.rows.history_start,
+        }
+    }
+
+    /// Writes the rows of the namespace, except for changes of its history that are written already, and adds the
+    /// changed entries. Returns the earliest deadline of these.
+    pub(super) fn write(
+        &mut self,
+        shared: &mut Shared<'_>,
+        committed: &mut Vec<CommittedEntry>,
+    ) -> Option<Timestamp> {
+        let id = self.rows.id?;
+        let earliest = self.write_entries(&mut shared.batch, id, committed);
+        if let (Some(row), Some(name)) = (self.rows.catalogue_row, &self.rows.name) {
+            shared.batch.put(
+                Table::Catalogue,
+                Bytes::copy_from_slice(name.as_str().as_bytes()),
+                encoding::catalogue_value(&encoding::CatalogueRow::Live(row)),
+            );
+        }
+        let meta = self.meta();
+        if self.rows.dropped.is_some() {
+            self.rows.write_drop(&mut shared.batch, id, &meta);
+        } else if meta != self.rows.committed {
+            shared.batch.put(
+                Table::Meta,
+                encoding::counts_key(id),
+                encoding::counts_value(&meta),
+            );
+        }
+        earliest
+    }
+
+    /// Writes the rows of the changed entries and of the newest changes.
+    fn write_entries(
         &mut self,
         batch: &mut Batch,
         id: NamespaceId,
-    ) -> Vec<(Key, Option<Entry>)> {
-        let mut written = Vec::new();
-        let mut rows = Vec::with_capacity(self.entries.len());
-        for (key, slot) in self.entries.take() {
+        committed: &mut Vec<CommittedEntry>,
+    ) -> Option<Timestamp> {
+        let entries = self.namespace.entries();
+        let mut rows = Vec::with_capacity(entries.len());
+        let mut earliest: Option<Timestamp> = None;
+        for (key, slot) in entries.take() {
             let is_changed = slot.changed;
             if is_changed {
-                let entry = slot.write(batch, id, &key);
-                written.push((key, entry));
+                let stored = slot.entry.as_ref();
+                let deadline = stored.and_then(|stored| stored.entry.deadline);
+                earliest = earliest.into_iter().chain(deadline).min();
+                let entry = write_entry(slot, batch, id, &key);
+                committed.push((id, key, entry));
             }
             // The last row that an entry writes is that of its data.
             rows.push(batch.len().checked_sub(1).filter(|_| is_changed));
         }
-        let history = self.updated.meta.history;
-        self.history_block.write_after(batch, history, &rows);
-        written
+        let history = self.rows.meta.history;
+        self.rows.history_block.write_after(batch, history, &rows);
+        earliest
     }
 }
 
-/// The entries of a namespace that a group has read or changed. Each has a place, so that a key is looked up once for an
-/// operation.
-#[derive(Default)]
-pub(super) struct PendingEntries {
-    entries: Vec<(Key, PendingEntry)>,
-    places: HashMap<Key, usize>,
-}
-
-impl PendingEntries {
-    /// Returns the place of a key; a new entry is read by `read`.
-    pub(super) fn place(
-        &mut self,
-        key: &Key,
-        read: impl FnOnce() -> Result<PendingEntry>,
-    ) -> Result<usize> {
-        if let Some(place) = self.places.get(key) {
-            return Ok(*place);
-        }
-        let (entry, place) = (read()?, self.entries.len());
-        self.entries.push((key.clone(), entry));
-        self.places.insert(key.clone(), place);
-        Ok(place)
+/// Writes the rows of an entry, and returns the entry for the cache.
+fn write_entry(slot: PendingEntry, batch: &mut Batch, id: NamespaceId, key: &Key) -> Option<Entry> {
+    let stored = slot.entry.as_ref();
+    let deadline = stored.and_then(|stored| stored.entry.deadline);
+    if let Some(old) = slot
+        .committed_deadline
+        .filter(|_| slot.committed_deadline != deadline)
+    {
+        batch.remove(
+            Table::Deadlines,
+            encoding::deadline_key(old, id, key.as_bytes()),
+        );
     }
-
-    /// Returns a key and its entry.
-    pub(super) fn get(&self, place: usize) -> (&Key, &PendingEntry) {
-        let (key, entry) = &self.entries[place];
-        (key, entry)
+    let is_separated = stored.is_some_and(|stored| {
+        stored.separated.is_some() || stored.entry.value.len() >= encoding::MIN_SEPARATED_BYTES
+    });
+    if slot.committed_separated && !is_separated {
+        batch.remove(Table::Data, encoding::value_key(id, key.as_bytes()));
     }
-
-    pub(super) fn get_mut(&mut self, place: usize) -> &mut PendingEntry {
-        &mut self.entries[place].1
+    let row_key = encoding::data_key(id, key.as_bytes());
+    let Some(stored) = slot.entry else {
+        batch.remove(Table::Data, row_key);
+        return None;
+    };
+    if let Some(deadline) = deadline {
+        let row = encoding::deadline_key(deadline, id, key.as_bytes());
+        let revision = stored.entry.revision.get();
+        batch.put(Table::Deadlines, row, encoding::number_value(revision));
     }
-
-    pub(super) fn clear(&mut self) {
-        *self = PendingEntries::default();
+    if is_separated {
+        return write_separated(
+            stored,
+            batch,
+            row_key,
+            encoding::value_key(id, key.as_bytes()),
+        );
     }
-
-    /// Returns the number of entries.
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Takes out the entries, in the order of their places.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = (Key, PendingEntry)> + use<> {
-        std::mem::take(self).entries.into_iter()
-    }
-}
-
-/// An entry as it will be after the commit.
-pub(super) struct PendingEntry {
-    pub(super) committed_deadline: Option<Timestamp>,
-    /// Whether the committed entry has a separated value.
-    pub(super) committed_separated: bool,
-    /// The pending entry. A separated value keeps its row, and may be loaded as well.
-    pub(super) entry: Option<Stored>,
-    pub(super) changed: bool,
-}
-
-impl PendingEntry {
-    /// Returns a committed entry, or a missing one.
-    pub(super) fn committed(entry: Option<Stored>) -> PendingEntry {
-        let stored = entry.as_ref();
-        PendingEntry {
-            committed_deadline: stored.and_then(|stored| stored.entry.deadline),
-            committed_separated: stored.is_some_and(|stored| stored.separated.is_some()),
-            entry,
-            changed: false,
-        }
-    }
-
-    /// Forgets the value, where that can be read again.
-    pub(super) fn unload(&mut self) {
-        if let Some(stored) = &mut self.entry
-            && stored.separated.is_some()
-        {
-            stored.entry.value = Bytes::new();
-        }
-    }
-
-    /// Writes the rows of the entry, and returns the entry for the cache.
-    pub(super) fn write(self, batch: &mut Batch, id: NamespaceId, key: &Key) -> Option<Entry> {
-        let stored = self.entry.as_ref();
-        let deadline = stored.and_then(|stored| stored.entry.deadline);
-        if let Some(old) = self
-            .committed_deadline
-            .filter(|_| self.committed_deadline != deadline)
-        {
-            batch.remove(
-                Table::Deadlines,
-                encoding::deadline_key(old, id, key.as_bytes()),
-            );
-        }
-        let is_separated = stored.is_some_and(|stored| {
-            stored.separated.is_some() || stored.entry.value.len() >= encoding::MIN_SEPARATED_BYTES
-        });
-        if self.committed_separated && !is_separated {
-            batch.remove(Table::Data, encoding::value_key(id, key.as_bytes()));
-        }
-        let row_key = encoding::data_key(id, key.as_bytes());
-        let Some(stored) = self.entry else {
-            batch.remove(Table::Data, row_key);
-            return None;
-        };
-        if let Some(deadline) = deadline {
-            let row = encoding::deadline_key(deadline, id, key.as_bytes());
-            let revision = stored.entry.revision.get();
-            batch.put(Table::Deadlines, row, encoding::number_value(revision));
-        }
-        if is_separated {
-            return write_separated(
-                stored,
-                batch,
-                row_key,
-                encoding::value_key(id, key.as_bytes()),
-            );
-        }
-        let (row, entry) = encoding::data_value(&stored.entry);
-        batch.put(Table::Data, row_key, row);
-        Some(entry)
-    }
+    let (row, entry) = encoding::data_value(&stored.entry);
+    batch.put(Table::Data, row_key, row);
+    Some(entry)
 }
 
 /// Writes an entry and, if it has none yet, the row of its separated value. Returns the entry if its value is loaded.
 fn write_separated(
-    stored: Stored,
+    stored: StoredEntry,
     batch: &mut Batch,
     row_key: Bytes,
     value_key: Bytes,
 ) -> Option<Entry> {
-    let Stored {
+    let StoredEntry {
         mut entry,
         separated,
     } = stored;

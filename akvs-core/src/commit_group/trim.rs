@@ -21,23 +21,23 @@ const MAX_PAGE_BYTES: usize = 1 << 20;
 impl CommitGroup<'_> {
     /// Removes the oldest changes, mostly in whole rows, once there are clearly more than the setting allows.
     pub(super) fn trim_history(&mut self, at: usize) {
-        let keep = self.database.options().history_changes;
+        let keep = self.shared.database.options().history_changes;
         let pending = &mut self.stores[at];
         let slack = (keep / 8).clamp(1, MAX_TRIMMED_CHANGES);
-        let held = pending.updated.meta.counts.history;
-        if pending.id.is_none() || pending.dropped.is_some() || held <= keep.saturating_add(slack) {
+        let held = pending.namespace.counts().history;
+        if !pending.namespace.exists() || held <= keep.saturating_add(slack) {
             return;
         }
-        let meta = &pending.updated.meta;
+        let meta = &pending.rows.meta;
         let mut range = KeyRange::prefix(encoding::history_prefix(meta.history));
         // Earlier rows are removed or being swept; their tombstones are not read again.
-        range.start = match &pending.updated.history_start {
+        range.start = match &pending.rows.history_start {
             Some(start) => start.clone(),
             None => encoding::history_key(meta.history, meta.compacted_revision, 0),
         };
         let mut excess = held - keep;
         // More than the group adds, so that large groups do not outrun the trimming.
-        let added = held.saturating_sub(pending.committed.counts.history);
+        let added = held.saturating_sub(pending.rows.committed.counts.history);
         let mut budget = MAX_TRIMMED_CHANGES.max(2 * added);
         // A row has the changes of one commit: the older ones were probably as many as these.
         let rows = usize::try_from(excess.min(budget) / added.max(1)).unwrap_or(usize::MAX);
@@ -46,7 +46,11 @@ impl CommitGroup<'_> {
             bytes: MAX_PAGE_BYTES,
         };
         'pages: loop {
-            let page = self.database.engine().page(Table::History, &range, limit);
+            let page = self
+                .shared
+                .database
+                .engine()
+                .page(Table::History, &range, limit);
             // A row that cannot be read must not block writes. Its readers get the error.
             let oldest = page.unwrap_or_default();
             if oldest.is_empty() {
@@ -60,23 +64,22 @@ impl CommitGroup<'_> {
                 if changes > excess {
                     // Else the changes of a large old commit would exceed the setting for long.
                     if changes > MIN_TRIMMED_ROW * added.max(slack) {
-                        let trimmed = trim_row(pending, &mut self.batch, (key, row), excess);
-                        self.summary.trimmed += trimmed.unwrap_or_default();
+                        let trimmed = trim_row(pending, &mut self.shared.batch, (key, row), excess);
+                        self.shared.summary.trimmed += trimmed.unwrap_or_default();
                     }
                     break 'pages;
                 }
                 excess -= changes;
                 budget = budget.saturating_sub(changes);
-                let counts = &mut pending.updated.meta.counts;
-                counts.history = counts.history.saturating_sub(changes);
-                self.summary.trimmed += changes;
+                pending.namespace.trimmed(changes);
+                self.shared.summary.trimmed += changes;
                 if let Ok((_, revision)) = encoding::parse_history_key(&key) {
-                    pending.updated.meta.compacted_revision =
-                        pending.updated.meta.compacted_revision.max(revision);
+                    let compacted = &mut pending.rows.meta.compacted_revision;
+                    *compacted = revision.max(*compacted);
                 }
                 range.start = successor(&key);
-                pending.updated.history_start = Some(range.start.clone());
-                self.batch.remove(Table::History, key);
+                pending.rows.history_start = Some(range.start.clone());
+                self.shared.batch.remove(Table::History, key);
             }
         }
     }
@@ -92,13 +95,13 @@ fn trim_row(
     let mut events = encoding::parse_changes(&key, &row).ok()?;
     let changes = usize::try_from(changes).map_or(events.len(), |most| most.min(events.len()));
     let last = events[..changes].iter().rposition(|event| event.is_last)?;
-    let meta = &mut pending.updated.meta;
+    let meta = &mut pending.rows.meta;
     meta.compacted_revision = meta.compacted_revision.max(events[last].revision);
     events.drain(..=last);
     let (rest_key, rest) = encoding::changes_row(meta.history, &events)?;
     let trimmed = last as u64 + 1;
-    meta.counts.history = meta.counts.history.saturating_sub(trimmed);
-    pending.updated.history_start = Some(rest_key.clone());
+    pending.namespace.trimmed(trimmed);
+    pending.rows.history_start = Some(rest_key.clone());
     batch.remove(Table::History, key);
     batch.put(Table::History, rest_key, rest);
     Some(trimmed)

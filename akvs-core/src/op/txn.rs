@@ -48,6 +48,16 @@ impl Txn {
         Ok(Txn { checks, ops })
     }
 
+    /// Returns the checks.
+    pub fn checks(&self) -> &[(Key, Condition)] {
+        &self.checks
+    }
+
+    /// Returns the operations.
+    pub fn ops(&self) -> &[(Key, Op)] {
+        &self.ops
+    }
+
     /// Returns the operations.
     pub fn into_ops(self) -> Vec<(Key, Op)> {
         self.ops

@@ -2,7 +2,7 @@
 //!
 //! They are returned in whole revisions and without a gap, or refused with `history_gone`.
 
-use super::namespace::NamespaceSnapshot;
+use super::rows::NamespaceRows;
 use crate::encoding;
 use crate::engine::{KeyRange, PageLimit, Table, successor};
 use crate::{Code, Error, Event, EventKind, Result, Revision};
@@ -16,9 +16,9 @@ pub struct Changes {
     pub until: Revision,
 }
 
-impl NamespaceSnapshot {
-    /// Returns `history_gone` as [`changes`](Self::changes) does, without reading a change.
-    pub fn check_since(&self, after: Revision) -> Result<()> {
+impl NamespaceRows {
+    /// Refuses a revision after which not all changes are kept.
+    pub(super) fn refuse_gap(&self, after: Revision) -> Result<()> {
         let is_gap = || self.database.before_gap(after).is_some();
         if after < self.compacted_revision || after > self.revision || is_gap() {
             return Err(self.gone(after));
@@ -26,14 +26,14 @@ impl NamespaceSnapshot {
         Ok(())
     }
 
-    /// Returns the changes after a revision, up to the limit but always whole revisions. With `values` set, values that
-    /// the history does not keep are read, if they were not replaced, and count against the limit. Where one revision
-    /// has more bytes than that, [`complete`](Self::complete) reads the other values.
-    ///
-    /// `history_gone` where not all these changes are kept, or the revision does not belong to this history: it is in
-    /// the future, or was assigned before a restore or a loss of data.
-    pub fn changes(&self, after: Revision, limit: PageLimit, values: bool) -> Result<Changes> {
-        self.check_since(after)?;
+    /// Returns the changes after a revision, see [`NamespaceSnapshot::changes`](crate::NamespaceSnapshot::changes).
+    pub(super) fn changes_after(
+        &self,
+        after: Revision,
+        limit: PageLimit,
+        values: bool,
+    ) -> Result<Changes> {
+        self.refuse_gap(after)?;
         let until = self.revision;
         let Some(history) = self.history else {
             let events = Vec::new();
@@ -104,7 +104,7 @@ impl NamespaceSnapshot {
         let (mut attached, count) = (0, events.len());
         for (index, event) in events.iter_mut().enumerate() {
             if attached < max_bytes && !event.has_value() {
-                self.complete(event)?;
+                self.attach_value(event)?;
                 attached += event.bytes();
             }
             // Only whole revisions.
@@ -116,7 +116,7 @@ impl NamespaceSnapshot {
     }
 
     /// Adds the value that the history does not keep to a change, if the value was not replaced.
-    pub fn complete(&self, event: &mut Event) -> Result<()> {
+    pub(super) fn attach_value(&self, event: &mut Event) -> Result<()> {
         let (Some(id), false) = (self.id, event.has_value()) else {
             return Ok(());
         };

@@ -1,12 +1,12 @@
 //! A snapshot of all namespaces.
 //!
-//! It owns the snapshot that they share. Invariant: all namespaces are read at the same revision, however long it is
-//! kept and whatever is written meanwhile.
+//! Invariant: all namespaces are read at the same revision, however long it is kept and whatever is written meanwhile.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::rows::NamespaceRows;
 use crate::encoding;
 use crate::engine::{KeyRange, PageLimit, Snapshot, Table, successor};
 use crate::{Database, Namespace, NamespaceSnapshot, Result, Revision};
@@ -32,11 +32,48 @@ const PAGE_ROWS: usize = 256;
 /// assert!(snapshot.after(Some(name))?.is_none());
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
-pub struct DatabaseSnapshot {
+pub struct DatabaseSnapshot(Box<dyn DatabaseReader>);
+
+/// All namespaces in a database, at one revision: what [`DatabaseSnapshot`] reads from.
+pub trait DatabaseReader: Send + Sync {
+    /// See [`DatabaseSnapshot::revision`].
+    fn revision(&self) -> Revision;
+
+    /// See [`DatabaseSnapshot::count`].
+    fn count(&self) -> Result<u64>;
+
+    /// See [`DatabaseSnapshot::after`].
+    fn after(&self, name: Option<&Namespace>) -> Result<Option<NamespaceSnapshot>>;
+}
+
+/// The rows of all namespaces.
+struct DatabaseRows {
     // Dropped before the engine that it belongs to.
     snapshot: Arc<dyn Snapshot>,
     database: Database,
     revision: Revision,
+}
+
+impl DatabaseSnapshot {
+    /// Returns the snapshot that reads from this.
+    pub fn new(reader: impl DatabaseReader + 'static) -> DatabaseSnapshot {
+        DatabaseSnapshot(Box::new(reader))
+    }
+
+    /// Returns the newest revision of any namespace.
+    pub fn revision(&self) -> Revision {
+        self.0.revision()
+    }
+
+    /// Returns the number of namespaces. May read a row of each.
+    pub fn count(&self) -> Result<u64> {
+        self.0.count()
+    }
+
+    /// Returns the first namespace in the order of names, or the first one after this name.
+    pub fn after(&self, name: Option<&Namespace>) -> Result<Option<NamespaceSnapshot>> {
+        self.0.after(name)
+    }
 }
 
 impl Database {
@@ -47,22 +84,20 @@ impl Database {
         let revision = revision
             .map(|value| encoding::parse_number(&value))
             .transpose()?;
-        Ok(DatabaseSnapshot {
+        Ok(DatabaseSnapshot::new(DatabaseRows {
             snapshot,
             database: self.clone(),
             revision: Revision::new(revision.unwrap_or_default()),
-        })
+        }))
     }
 }
 
-impl DatabaseSnapshot {
-    /// Returns the newest revision of any namespace.
-    pub fn revision(&self) -> Revision {
+impl DatabaseReader for DatabaseRows {
+    fn revision(&self) -> Revision {
         self.revision
     }
 
-    /// Returns the number of namespaces. Reads a row of each.
-    pub fn count(&self) -> Result<u64> {
+    fn count(&self) -> Result<u64> {
         let mut count = 0;
         let mut start = Bytes::from_static(encoding::FIRST_NAME);
         loop {
@@ -77,8 +112,7 @@ impl DatabaseSnapshot {
         }
     }
 
-    /// Returns the first namespace in the order of names, or the first one after this name.
-    pub fn after(&self, name: Option<&Namespace>) -> Result<Option<NamespaceSnapshot>> {
+    fn after(&self, name: Option<&Namespace>) -> Result<Option<NamespaceSnapshot>> {
         let mut start = match name {
             Some(name) => successor(name.as_str().as_bytes()),
             None => Bytes::from_static(encoding::FIRST_NAME),
@@ -94,18 +128,17 @@ impl DatabaseSnapshot {
             for (name, value) in &page {
                 if encoding::parse_catalogue(value)?.live().is_some() {
                     let name = encoding::parse_name(name)?;
-                    return NamespaceSnapshot::from_snapshot(
-                        &self.database,
-                        Arc::clone(&self.snapshot),
-                        &name,
-                    )
-                    .map(Some);
+                    let snapshot = Arc::clone(&self.snapshot);
+                    let rows = NamespaceRows::new(&self.database, snapshot, &name)?;
+                    return Ok(Some(NamespaceSnapshot::new(rows)));
                 }
             }
             limit = PAGE_ROWS;
         }
     }
+}
 
+impl DatabaseRows {
     fn catalogue(&self, start: Bytes, rows: usize) -> Result<Vec<(Bytes, Bytes)>> {
         let range = KeyRange { start, end: None };
         self.snapshot

@@ -3,3 +3,4 @@
 pub(crate) mod changes;
 pub(crate) mod database;
 pub(crate) mod namespace;
+mod rows;

@@ -14,4 +14,5 @@ pub(crate) mod outcome;
 pub(crate) mod progress;
 pub(crate) mod revision;
 pub(crate) mod settings;
+pub(crate) mod stored_entry;
 pub(crate) mod timestamp;

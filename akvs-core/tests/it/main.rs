@@ -19,6 +19,7 @@ mod crafted_backups;
 mod damaged_files;
 #[cfg(feature = "disk")]
 mod dropped_namespaces;
+mod evaluation;
 #[cfg(feature = "disk")]
 mod expiry;
 #[cfg(feature = "disk")]

@@ -5,9 +5,10 @@
 use super::each_row;
 use super::expected::{ExpectedState, Owner};
 use crate::Report;
+use crate::SeparatedValue;
 use crate::difference::Difference;
 use crate::encoding;
-use crate::encoding::{NamespaceId, SeparatedValue};
+use crate::encoding::NamespaceId;
 use crate::engine::{Snapshot, Table};
 
 /// The difference between entries with a separated value and the rows of values.
