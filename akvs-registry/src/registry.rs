@@ -13,7 +13,7 @@ use akvs_core::{
     CacheStats, DatabaseSnapshot, Entry, Error, Key, Namespace, NamespaceInfo, NamespaceSnapshot,
     Op, Outcome, PeekedEntry, Result, Settings, SettingsPatch, StorageStats, Timestamp, Txn,
 };
-use akvs_server::{Committer, CommitterOptions, Server, Stats, SubmitError, Watch, WatchOptions};
+use akvs_server::{Executor, Server, Stats, SubmitError, Watch, WatchOptions};
 use foldhash::HashMap;
 
 use crate::slot::Slot;
@@ -26,7 +26,7 @@ const MAX_IDLE_SERVERS: usize = 1_024;
 pub struct Registry(Arc<Inner>);
 
 struct Inner {
-    committer: Committer,
+    executor: Executor,
     servers: RwLock<Servers>,
 }
 
@@ -38,10 +38,10 @@ struct Servers {
 }
 
 impl Registry {
-    /// Creates a registry of this committer's database; no server is open yet.
-    pub fn new(committer: Committer) -> Registry {
+    /// Creates a registry of this executor's database; no server is open yet.
+    pub fn new(executor: impl Into<Executor>) -> Registry {
         Registry(Arc::new(Inner {
-            committer,
+            executor: executor.into(),
             servers: RwLock::default(),
         }))
     }
@@ -98,35 +98,35 @@ impl Registry {
 
     /// Returns a snapshot of a namespace.
     pub fn namespace_snapshot(&self, name: &Namespace) -> Result<NamespaceSnapshot> {
-        self.0.committer.database().namespace_snapshot(name)
+        self.0.executor.namespace_snapshot(name)
     }
 
     /// Returns a snapshot of all namespaces.
     pub fn database_snapshot(&self) -> Result<DatabaseSnapshot> {
-        self.0.committer.database().snapshot()
+        self.0.executor.database_snapshot()
     }
 
     /// Returns the time of day that deadlines are compared with.
     pub fn now(&self) -> Timestamp {
-        self.0.committer.clock().now()
+        self.0.executor.now()
     }
 
-    /// Runs work on another thread that may wait for a disk or takes long. See [`Committer::blocking`].
+    /// Runs work on another thread that may wait for a disk or takes long. See [`Executor::blocking`].
     pub fn blocking<T, W>(&self, work: W) -> impl Future<Output = Result<T>> + Send + use<T, W>
     where
         T: Send + 'static,
         W: FnOnce() -> Result<T> + Send + 'static,
     {
-        self.0.committer.blocking(work)
+        self.0.executor.blocking(work)
     }
 
-    /// Runs work on another thread that mostly waits and computes little. See [`Committer::waiting`].
+    /// Runs work on another thread that mostly waits and computes little. See [`Executor::waiting`].
     pub fn waiting<T, W>(&self, work: W) -> impl Future<Output = Result<T>> + Send + use<T, W>
     where
         T: Send + 'static,
         W: FnOnce() -> Result<T> + Send + 'static,
     {
-        self.0.committer.waiting(work)
+        self.0.executor.waiting(work)
     }
 
     /// Sends a request to the server of a namespace, and to a new one if the namespace was dropped before: nothing was
@@ -157,20 +157,21 @@ impl Registry {
             return Ok(server);
         }
         let slot = self.slot(name);
-        let opened = slot.get_or_open(|| Server::start(&self.0.committer, name.clone()));
+        let opened = slot.get_or_open(|| Server::start(&self.0.executor, name.clone()));
         if opened.is_err() {
             self.remove_empty(name, &slot);
         }
         opened
     }
 
-    /// Returns the server of a namespace, if the namespace exists.
+    /// Returns the server of a namespace, if the namespace may exist: in a shared database only a request to it shows
+    /// whether it does.
     pub fn existing(&self, name: &str) -> Result<Option<Server>> {
         if let Some(server) = self.open_server(name) {
-            return Ok(Some(server).filter(|server| server.store().exists()));
+            return Ok(Some(server).filter(Server::may_exist));
         }
         let name = Namespace::new(name)?;
-        if !self.0.committer.database().has_namespace(&name)? {
+        if !self.0.executor.may_have_namespace(&name)? {
             return Ok(None);
         }
         Ok(Some(self.open(&name)?))
@@ -178,7 +179,7 @@ impl Registry {
 
     /// Returns up to `limit` namespaces in the order of their names, after the name `after`.
     pub fn list(&self, after: Option<&Namespace>, limit: usize) -> Result<Vec<NamespaceInfo>> {
-        self.0.committer.database().namespaces(after, limit)
+        self.0.executor.namespaces(after, limit)
     }
 
     /// Drops a namespace with all its entries; returns whether it existed. Its name can be used again at once.
@@ -204,7 +205,7 @@ impl Registry {
 
     /// Ends all watches, and rejects later ones with `closing`. Reads and writes continue.
     pub fn end_watches(&self) {
-        self.0.committer.end_watches();
+        self.0.executor.end_watches();
     }
 
     /// Returns the number of open servers.
@@ -214,48 +215,48 @@ impl Registry {
 
     /// Returns counters of commits, and the sizes of the queue.
     pub fn stats(&self) -> Stats {
-        self.0.committer.stats()
+        self.0.executor.stats()
     }
 
-    /// Returns the options of the committer.
-    pub fn options(&self) -> &CommitterOptions {
-        self.0.committer.options()
+    /// Returns the executor of its changes.
+    pub fn executor(&self) -> &Executor {
+        &self.0.executor
     }
 
     /// Returns statistics of the store, and of this number of the largest namespaces. Takes about a microsecond for
     /// each namespace, and may wait for a disk.
     pub fn storage_stats(&self, largest: usize) -> Result<StorageStats> {
-        self.0.committer.database().storage_stats(largest)
+        self.0.executor.storage_stats(largest)
     }
 
     /// Returns the size and the hit rate of the read cache.
     pub fn cache_stats(&self) -> CacheStats {
-        self.0.committer.database().cache_stats()
+        self.0.executor.cache_stats()
     }
 
     /// Returns the approximate size of the store, in bytes.
     pub fn stored_bytes(&self) -> Result<u64> {
-        self.0.committer.database().stored_bytes()
+        self.0.executor.stored_bytes()
     }
 
     /// Returns the capabilities of the storage engine.
     pub fn capabilities(&self) -> Capabilities {
-        self.0.committer.database().capabilities()
+        self.0.executor.capabilities()
     }
 
     /// Returns how long the server's clock has been running.
     pub fn elapsed(&self) -> Duration {
-        self.0.committer.clock().elapsed()
+        self.0.executor.elapsed()
     }
 
     /// Returns whether writes are accepted.
     pub fn is_writable(&self) -> bool {
-        self.0.committer.is_writable()
+        self.0.executor.is_writable()
     }
 
-    /// Checks that the committer's thread responds. See [`Committer::ping`].
+    /// Checks that the committer's thread responds. See [`Executor::ping`].
     pub fn ping(&self) -> impl Future<Output = bool> + use<> {
-        self.0.committer.ping()
+        self.0.executor.ping()
     }
 
     fn open_server(&self, name: &str) -> Option<Server> {
@@ -279,7 +280,7 @@ impl Registry {
     /// Removes the server of a dropped namespace, unless another caller has replaced it.
     fn remove(&self, server: &Server) {
         let mut servers = self.servers_mut();
-        let name = server.store().name();
+        let name = server.name();
         let current = servers.open.get(name).and_then(|slot| slot.get());
         if current.is_some_and(|current| current.is_same(server)) {
             servers.open.remove(name);

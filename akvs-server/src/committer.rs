@@ -4,25 +4,23 @@
 //! It owns its thread, the queue of writers with requests, and the limits of the queue. It does not evaluate requests:
 //! `writer` and akvs-core do. When the thread ends, also by a panic, every waiting caller is answered.
 
-mod admission;
 mod shutdown;
 mod spin;
-mod threads;
 
 use std::collections::VecDeque;
 use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use akvs_core::{Code, Database, Error, Result};
+use akvs_core::{Code, Database, Error, Result, Revision};
 
 use self::shutdown::{PanicGuard, ShutdownGuard};
 use self::spin::Spin;
 use crate::completion::{Answer, Reply, ReplyBatch};
 use crate::maintenance::Maintenance;
 use crate::metrics::Stats;
-use crate::resources::Resources;
+use crate::queue_limits::QueueLimits;
+use crate::resources::{CommitterResources, Resources};
 use crate::watch::{Publisher, WatchHost, WatchHub};
 use crate::writer::{Budget, CommitBatch, ReadyWriter, Request};
 use crate::{Clock, CommitterOptions};
@@ -42,12 +40,11 @@ struct Owner {
 }
 
 struct Shared {
-    resources: Resources,
+    resources: CommitterResources,
     hub: Arc<WatchHub>,
     state: Mutex<State>,
     wake: Condvar,
-    queued: AtomicUsize,
-    queued_bytes: AtomicUsize,
+    limits: QueueLimits,
 }
 
 #[derive(Default)]
@@ -69,12 +66,11 @@ impl Committer {
         clock: Arc<dyn Clock>,
     ) -> Result<Committer> {
         let shared = Arc::new(Shared {
-            resources: Resources::start(database, options, clock)?,
+            resources: CommitterResources::start(database, options, clock)?,
             hub: Arc::default(),
             state: Mutex::default(),
             wake: Condvar::new(),
-            queued: AtomicUsize::new(0),
-            queued_bytes: AtomicUsize::new(0),
+            limits: QueueLimits::new(options.max_queued_writes, options.max_queued_bytes),
         });
         let thread = std::thread::Builder::new().name("akvs-committer".into());
         let thread = thread.spawn({
@@ -103,7 +99,7 @@ impl Committer {
 
     /// Returns the clock that deadlines are compared with.
     pub fn clock(&self) -> &dyn Clock {
-        &*self.0.shared.resources.clock
+        &*self.0.shared.resources.common.clock
     }
 
     /// Returns the options that it was started with.
@@ -115,9 +111,9 @@ impl Committer {
     pub fn stats(&self) -> Stats {
         let shared = &self.0.shared;
         Stats {
-            queued_writes: shared.queued.load(Ordering::Relaxed) as u64,
-            queued_bytes: shared.queued_bytes.load(Ordering::Relaxed) as u64,
-            ..shared.resources.metrics.stats()
+            queued_writes: shared.limits.writes() as u64,
+            queued_bytes: shared.limits.bytes() as u64,
+            ..shared.resources.common.metrics.stats()
         }
     }
 
@@ -142,7 +138,7 @@ impl Committer {
         self.0.shared.hub.close();
     }
 
-    pub(crate) fn resources(&self) -> &Resources {
+    pub(crate) fn resources(&self) -> &CommitterResources {
         &self.0.shared.resources
     }
 
@@ -159,11 +155,16 @@ impl Committer {
 
 impl WatchHost for Owner {
     fn resources(&self) -> &Resources {
-        &self.shared.resources
+        &self.shared.resources.common
     }
 
     fn hub(&self) -> &WatchHub {
         &self.shared.hub
+    }
+
+    fn newest(&self, _: Revision) -> Revision {
+        // One counter serves all namespaces.
+        self.shared.resources.database.revision()
     }
 }
 
@@ -201,7 +202,7 @@ impl Shared {
     }
 
     fn submit(&self, writer: &ReadyWriter, request: Request) {
-        if let Err(error) = self.admit(request.command.bytes()) {
+        if let Err(error) = self.limits.admit(request.work.bytes()) {
             request.reply.send(Err(error));
             return;
         }
@@ -268,15 +269,15 @@ impl Shared {
     ) -> Option<VecDeque<ReadyWriter>> {
         loop {
             let pause = maintenance.run(&self.resources, publisher);
-            let clock = &*self.resources.clock;
+            let clock = &*self.resources.common.clock;
             spin.until(std::mem::take(&mut writes), clock, || {
-                self.queued.load(Ordering::Relaxed) > 0
+                self.limits.writes() > 0
             });
             let mut state = self.state();
             let pings = std::mem::take(&mut state.pings);
             if !pings.is_empty() {
                 drop(state);
-                ReplyBatch::from_replies(pings, || Ok(Answer::Existed(true))).send();
+                ReplyBatch::from_replies(pings, || Ok(Answer::Flushed)).send();
                 continue;
             }
             if state.ready.is_empty() && !state.stopping {
@@ -313,7 +314,8 @@ impl Shared {
         maintenance: &mut Maintenance,
         publisher: &mut Publisher,
     ) -> usize {
-        let resources = &self.resources;
+        let local = &self.resources;
+        let resources = &local.common;
         let start = resources.clock.elapsed();
         let mut batch = CommitBatch {
             now: resources.clock.now(),
@@ -321,8 +323,8 @@ impl Shared {
             replies: ReplyBatch::default(),
             dropped: false,
         };
-        let recording = publisher.adopt_buffers(&resources.database);
-        let mut group = resources.database.group();
+        let recording = publisher.adopt_buffers(&local.database);
+        let mut group = local.database.group();
         if recording {
             group.record();
         }
@@ -348,7 +350,7 @@ impl Shared {
         let mut written = false;
         let result = group.commit_by(durability, |engine, batch| {
             written = true;
-            resources.time_sync(durability, || engine.commit(batch, durability))
+            local.time_sync(durability, || engine.commit(batch, durability))
         });
         match result {
             Ok(committed) => {
@@ -361,12 +363,12 @@ impl Shared {
                 }
                 self.send_replies(batch);
                 publisher.publish(committed);
-                publisher.adopt_buffers(&resources.database);
+                publisher.adopt_buffers(&local.database);
             }
             Err(error) => {
                 resources.metrics.record_failure(written);
                 // Without a failure of the database the engine rejected this commit alone: later ones may succeed.
-                if let Some(failure) = resources.database.failure() {
+                if let Some(failure) = local.database.failure() {
                     maintenance.record_failure(failure);
                 }
                 batch.replies.fail(&error);
@@ -377,7 +379,8 @@ impl Shared {
     }
 
     fn send_replies(&self, batch: CommitBatch) {
-        self.discharge(batch.replies.len(), batch.budget.spent_bytes());
+        let bytes = batch.budget.spent_bytes();
+        self.limits.discharge(batch.replies.len(), bytes);
         batch.replies.send();
     }
 }

@@ -15,11 +15,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use akvs_core::{Outcome, Result, Settings};
+use akvs_core::Result;
 use futures_util::task::AtomicWaker;
 use tokio::sync::oneshot;
 
-use crate::command::Command;
+use crate::command::{Command, CommandOutput};
 
 /// The maximum number of tasks that are woken before other tasks run: ten thousand watchers must not delay the read of
 /// a key.
@@ -32,14 +32,10 @@ thread_local! {
 /// The answer to a request.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// The outcome of an operation.
-    One(Outcome),
-    /// The outcomes of a transaction's operations, in their order.
-    Many(Vec<Outcome>),
-    /// Whether the namespace existed.
-    Existed(bool),
-    /// Whether the namespace existed, and its settings after the change.
-    Configured(bool, Settings),
+    /// What the command did.
+    Done(CommandOutput),
+    /// All earlier commands are committed.
+    Flushed,
     /// The command, which was not applied because the namespace was dropped.
     Dropped(Box<Command>),
 }

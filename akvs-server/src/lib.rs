@@ -26,21 +26,27 @@ mod clock;
 mod command;
 mod committer;
 mod completion;
+mod executor;
 mod maintenance;
 mod metrics;
 mod options;
+mod queue_limits;
 mod resources;
 mod server;
+mod shared;
 mod thread_pool;
 mod watch;
 mod writer;
 
 pub use clock::{Clock, SystemClock};
+pub use command::{Command, CommandOutput};
 pub use committer::Committer;
 pub use completion::CompletionQueue;
+pub use executor::Executor;
 pub use metrics::{Buckets, Histogram, NANOS, Stats};
 pub use options::{CommitDurability, CommitterOptions};
 pub use server::{Server, SubmitError};
+pub use shared::{Attempt, Backend, Committed, LostCommit, SharedExecutor, SharedOptions};
 pub use watch::{
     Filter, RenderCell, Rendered, SharedEvent, Start, ValueLoader, Watch, WatchEvent, WatchOptions,
 };

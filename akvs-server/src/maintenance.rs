@@ -7,7 +7,7 @@ use akvs_core::engine::Durability;
 use akvs_core::{Database, Error, ExpiryTask, GarbageCollector, Result, Revision};
 
 use crate::CommitDurability;
-use crate::resources::Resources;
+use crate::resources::CommitterResources;
 use crate::watch::Publisher;
 
 /// Raising the watermark costs a sync, so it follows the commits at this interval.
@@ -107,14 +107,14 @@ impl Maintenance {
     /// Runs the tasks that are due; returns the time until the next one.
     pub(crate) fn run(
         &mut self,
-        resources: &Resources,
+        resources: &CommitterResources,
         publisher: &mut Publisher,
     ) -> Option<Duration> {
         if self.failed {
             return None;
         }
         let database = &resources.database;
-        let now = resources.clock.elapsed();
+        let now = resources.common.clock.elapsed();
         let mut due: Option<Duration> = None;
         let mut at = |time: Duration| due = Some(due.map_or(time, |due| due.min(time)));
         if now >= self.next_size {
@@ -177,7 +177,7 @@ impl Maintenance {
             .inspect_err(|error| self.record_failure(error))
     }
 
-    fn sync(&mut self, resources: &Resources) {
+    fn sync(&mut self, resources: &CommitterResources) {
         match resources.time_sync(Durability::Synced, || resources.database.sync()) {
             Ok(()) => self.synced = self.committed,
             Err(error) => self.record_failure(&error),
@@ -195,12 +195,12 @@ impl Maintenance {
     /// Removes expired entries, if there are any; returns when to check again.
     fn expire(
         &mut self,
-        resources: &Resources,
+        resources: &CommitterResources,
         publisher: &mut Publisher,
         now: Duration,
     ) -> Option<Duration> {
         let database = &resources.database;
-        let timestamp = resources.clock.now();
+        let timestamp = resources.common.clock.now();
         let deadline = database.next_deadline()?;
         if deadline <= timestamp && now >= self.next_expiry {
             self.next_expiry = now + EXPIRY_INTERVAL;
@@ -213,7 +213,7 @@ impl Maintenance {
                 Ok(committed) => {
                     let written = committed.revision > self.committed.revision;
                     self.record_commit(committed.revision, written, false);
-                    resources.metrics.record_changes(&committed);
+                    resources.common.metrics.record_changes(&committed);
                     publisher.publish(committed);
                     publisher.adopt_buffers(database);
                 }

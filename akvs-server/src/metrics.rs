@@ -44,6 +44,8 @@ pub struct Stats {
     pub commit_nanos: Buckets,
     /// Duration of each durable commit and sync, in ns.
     pub sync_nanos: Buckets,
+    /// Commits whose answers were lost; always 0 where the database is local.
+    pub lost_answers: u64,
     /// Failed commits: at most one, because none follows it.
     pub failed_commits: u64,
     /// Entries that were removed because their deadline had passed.

@@ -11,16 +11,27 @@ use akvs_core::{
 };
 use bytes::Bytes;
 
-use crate::command::Command;
+use crate::command::{Command, CommandOutput, Work};
 use crate::completion::{Answer, Reply};
+use crate::shared::Lane;
 use crate::writer::{Request, Writer};
-use crate::{Committer, Watch, WatchOptions};
+use crate::{Committer, Executor, SharedExecutor, Watch, WatchOptions};
 
 /// The server of a namespace; cheap to clone.
 #[derive(Clone)]
-pub struct Server {
-    writer: Arc<Writer>,
-    committer: Committer,
+pub struct Server(Target);
+
+/// Where the requests of a server go.
+#[derive(Clone)]
+enum Target {
+    Local {
+        writer: Arc<Writer>,
+        committer: Committer,
+    },
+    Shared {
+        lane: Arc<Lane>,
+        executor: SharedExecutor,
+    },
 }
 
 /// The error of a request that was not applied, or whose outcome is unknown.
@@ -49,17 +60,25 @@ impl<T> From<Error> for SubmitError<T> {
 
 impl Server {
     /// Opens a namespace. Nothing is written: the namespace is created by its first change.
-    pub fn start(committer: &Committer, name: Namespace) -> Result<Server> {
-        let store = Store::new(committer.database(), name)?;
-        Ok(Server {
-            writer: Arc::new(Writer::new(store)),
-            committer: committer.clone(),
-        })
+    pub fn start(executor: impl Into<Executor>, name: Namespace) -> Result<Server> {
+        Ok(Server(match executor.into() {
+            Executor::Local(committer) => {
+                let store = Store::new(committer.database(), name)?;
+                Target::Local {
+                    writer: Arc::new(Writer::new(store)),
+                    committer,
+                }
+            }
+            Executor::Shared(executor) => Target::Shared {
+                lane: executor.lane(&name),
+                executor,
+            },
+        }))
     }
 
     /// Waits until all requests that were queued before are committed.
     pub async fn stop(self) -> Result<()> {
-        self.send(Command::Flush).await.map(drop)
+        self.send(Work::Flush).await.map(drop)
     }
 
     /// Stores a value.
@@ -98,10 +117,10 @@ impl Server {
         key: Key,
         op: Op,
     ) -> impl Future<Output = std::result::Result<Outcome, SubmitError<(Key, Op)>>> + use<> {
-        let answer = self.send(Command::Apply(key, op));
+        let answer = self.send(Work::Command(Command::Apply(key, op)));
         async move {
             let answer = answer.await?;
-            if let Answer::One(outcome) = answer {
+            if let Answer::Done(CommandOutput::One(outcome)) = answer {
                 return Ok(outcome);
             }
             Err(not_applied(answer, Command::into_op))
@@ -119,10 +138,10 @@ impl Server {
         &self,
         txn: Txn,
     ) -> impl Future<Output = std::result::Result<Vec<Outcome>, SubmitError<Txn>>> + use<> {
-        let answer = self.send(Command::Transact(txn));
+        let answer = self.send(Work::Command(Command::Transact(txn)));
         async move {
             let answer = answer.await?;
-            if let Answer::Many(outcomes) = answer {
+            if let Answer::Done(CommandOutput::Many(outcomes)) = answer {
                 return Ok(outcomes);
             }
             Err(not_applied(answer, Command::into_txn))
@@ -152,10 +171,10 @@ impl Server {
         patch: SettingsPatch,
     ) -> impl Future<Output = std::result::Result<(bool, Settings), SubmitError<SettingsPatch>>> + use<>
     {
-        let answer = self.send(Command::Configure(patch));
+        let answer = self.send(Work::Command(Command::Configure(patch)));
         async move {
             let answer = answer.await?;
-            if let Answer::Configured(existed, settings) = answer {
+            if let Answer::Done(CommandOutput::Configured(existed, settings)) = answer {
                 return Ok((existed, settings));
             }
             Err(not_applied(answer, Command::into_patch))
@@ -165,7 +184,7 @@ impl Server {
     /// Drops the namespace with all its entries; returns whether it existed. Later requests to this server fail with
     /// `unavailable`, see [`is_dropped`](Self::is_dropped).
     pub fn drop_namespace(&self) -> impl Future<Output = Result<bool>> + use<> {
-        let answer = self.send(Command::Drop);
+        let answer = self.send(Work::Command(Command::Drop));
         async move { existed(&answer.await?) }
     }
 
@@ -179,24 +198,31 @@ impl Server {
     /// not in memory.
     pub async fn peek(&self, key: &[u8], max_bytes: usize) -> Result<Option<PeekedEntry>> {
         Key::check(key)?;
-        let store = self.store();
+        let (writer, committer) = match &self.0 {
+            Target::Local { writer, committer } => (writer, committer),
+            Target::Shared { lane, executor } => {
+                let found = executor.backend().find(lane.name(), key, max_bytes);
+                return found.await;
+            }
+        };
+        let store = writer.store();
         if let Some(entry) = store.find_cached(key) {
             // Without a deadline the time is not needed.
-            let live = entry.deadline.is_none() || entry.is_live(self.committer.clock().now());
+            let live = entry.deadline.is_none() || entry.is_live(committer.clock().now());
             return Ok(live.then(|| entry.into()));
         }
         if !store.exists() {
             return Ok(None);
         }
-        let now = self.committer.clock().now();
-        if self.committer.resources().is_resident() {
+        let now = committer.clock().now();
+        if committer.resources().is_resident() {
             let is_copied = store.database().capabilities().durable;
             let max_bytes = if is_copied { max_bytes } else { usize::MAX };
             return store.peek_stored(key, max_bytes, now);
         }
         // The read may wait for a disk, which must not delay the thread's other callers.
         let (store, key) = (store.clone(), key.to_vec());
-        let reads = &self.committer.resources().reads;
+        let reads = &committer.resources().common.reads;
         reads
             .run(move || store.peek_stored(&key, max_bytes, now))
             .await
@@ -208,34 +234,69 @@ impl Server {
     /// Fails with `history_gone` if the history no longer has all changes since the start, and with `closing` when the
     /// server stops.
     pub fn watch(&self, options: WatchOptions) -> impl Future<Output = Result<Watch>> + use<> {
-        let (host, name) = (self.committer.watch_host(), self.store().name().clone());
+        let host = match &self.0 {
+            Target::Local { committer, .. } => committer.watch_host(),
+            Target::Shared { executor, .. } => executor.watch_host(),
+        };
+        let name = self.name().clone();
         async move { Watch::start(host, name, options).await }
     }
 
-    /// Returns the store, for reads only.
-    pub fn store(&self) -> &Store {
-        self.writer.store()
+    /// Returns the name of the namespace.
+    pub fn name(&self) -> &Namespace {
+        match &self.0 {
+            Target::Local { writer, .. } => writer.store().name(),
+            Target::Shared { lane, .. } => lane.name(),
+        }
     }
 
-    /// Returns whether the namespace was dropped while this server had it open.
+    /// Returns the store of a local database, for reads only.
+    pub fn store(&self) -> Option<&Store> {
+        match &self.0 {
+            Target::Local { writer, .. } => Some(writer.store()),
+            Target::Shared { .. } => None,
+        }
+    }
+
+    /// Returns whether the namespace may exist: only a request to a shared database shows whether it does.
+    pub fn may_exist(&self) -> bool {
+        self.store().is_none_or(Store::exists)
+    }
+
+    /// Returns whether the namespace was dropped while this server had it open, and needs another server.
     pub fn is_dropped(&self) -> bool {
-        self.store().is_dropped()
+        self.store().is_some_and(Store::is_dropped)
     }
 
     /// Returns whether this is the only handle to the server.
     pub fn is_idle(&self) -> bool {
-        Arc::strong_count(&self.writer) == 1
+        match &self.0 {
+            Target::Local { writer, .. } => Arc::strong_count(writer) == 1,
+            Target::Shared { lane, .. } => Arc::strong_count(lane) == 1,
+        }
     }
 
     /// Returns whether both are handles to the same server.
     pub fn is_same(&self, other: &Server) -> bool {
-        Arc::ptr_eq(&self.writer, &other.writer)
+        match (&self.0, &other.0) {
+            (Target::Local { writer, .. }, Target::Local { writer: other, .. }) => {
+                Arc::ptr_eq(writer, other)
+            }
+            (Target::Shared { lane, .. }, Target::Shared { lane: other, .. }) => {
+                Arc::ptr_eq(lane, other)
+            }
+            (Target::Local { .. }, Target::Shared { .. })
+            | (Target::Shared { .. }, Target::Local { .. }) => false,
+        }
     }
 
-    fn send(&self, command: Command) -> impl Future<Output = Result<Answer>> + use<> {
+    fn send(&self, work: Work) -> impl Future<Output = Result<Answer>> + use<> {
         let (reply, receiver) = Reply::channel();
-        self.committer
-            .submit(&self.writer, Request { command, reply });
+        let request = Request { work, reply };
+        match &self.0 {
+            Target::Local { writer, committer } => committer.submit(writer, request),
+            Target::Shared { lane, executor } => executor.submit(lane, request),
+        }
         async move {
             let lost = |_| {
                 Error::new(
@@ -249,7 +310,7 @@ impl Server {
 }
 
 fn existed(answer: &Answer) -> Result<bool> {
-    if let Answer::Existed(existed) = answer {
+    if let Answer::Done(CommandOutput::Existed(existed)) = answer {
         return Ok(*existed);
     }
     Err(unexpected_answer(answer))

@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use akvs_core::{CommitGroup, Error, Outcome, Representation, Result, Store, Timestamp};
 use bytes::Bytes;
 
-use crate::command::Command;
+use crate::command::{Command, CommandOutput, Work};
 use crate::completion::{Answer, Reply, ReplyBatch};
 
 /// The maximum number of digits of a sum, with its sign.
 const MAX_DIGITS: usize = 20;
 
 pub(crate) struct Request {
-    pub(crate) command: Command,
+    pub(crate) work: Work,
     pub(crate) reply: Reply,
 }
 
@@ -114,7 +114,7 @@ impl Writer {
         let (requests, is_unfinished) = self.take_queued(&mut batch.budget);
         let mut requests = requests.into_iter();
         while let Some(request) = requests.next() {
-            let result = self.apply(group, batch, request.command);
+            let result = self.apply(group, batch, request.work);
             batch.replies.push(request.reply, result);
             batch.budget.set_produced(group.produced_bytes());
             if batch.budget.is_spent() && requests.len() > 0 {
@@ -134,7 +134,7 @@ impl Writer {
     ) -> bool {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         for request in requests.rev() {
-            budget.refund(request.command.bytes());
+            budget.refund(request.work.bytes());
             queue.requests.push_front(request);
         }
         std::mem::replace(&mut queue.scheduled, true)
@@ -144,33 +144,35 @@ impl Writer {
         &self,
         group: &mut CommitGroup<'_>,
         batch: &mut CommitBatch,
-        command: Command,
+        work: Work,
     ) -> Result<Answer> {
+        let Work::Command(command) = work else {
+            return Ok(Answer::Flushed);
+        };
         let is_dropped = self.store.is_dropped() || batch.dropped && group.is_dropped(&self.store);
-        if is_dropped && !matches!(command, Command::Drop | Command::Flush) {
+        if is_dropped && !matches!(command, Command::Drop) {
             return Ok(Answer::Dropped(Box::new(command)));
         }
-        match command {
+        let output = match command {
             Command::Apply(key, op) => {
-                let applied = group.apply(&self.store, &key, op, batch.now);
-                applied.map(|outcome| Answer::One(without_value(outcome)))
+                let outcome = group.apply(&self.store, &key, op, batch.now)?;
+                CommandOutput::One(outcome)
             }
             Command::Transact(txn) => {
                 let outcomes = group.transact(&self.store, txn, batch.now)?;
-                Ok(Answer::Many(
-                    outcomes.into_iter().map(without_value).collect(),
-                ))
+                CommandOutput::Many(outcomes)
             }
-            Command::Configure(patch) => group
-                .change_settings(&self.store, &patch, batch.now)
-                .map(|(existed, settings)| Answer::Configured(existed, settings)),
+            Command::Configure(patch) => {
+                let changed = group.change_settings(&self.store, &patch, batch.now)?;
+                CommandOutput::Configured(changed.0, changed.1)
+            }
             Command::Drop => {
                 let existed = group.drop_namespace(&self.store)?;
                 batch.dropped |= existed;
-                Ok(Answer::Existed(existed))
+                CommandOutput::Existed(existed)
             }
-            Command::Flush => Ok(Answer::Existed(self.store.exists())),
-        }
+        };
+        Ok(Answer::Done(without_values(output)))
     }
 
     /// Takes requests from the queue; returns whether some are left.
@@ -179,11 +181,11 @@ impl Writer {
         let mut taken = Vec::with_capacity(queue.requests.len().min(budget.requests));
         while let Some(request) = queue.requests.front() {
             // A namespace must be committed before it can be dropped.
-            let waits = matches!(request.command, Command::Drop) && !taken.is_empty();
+            let waits = matches!(request.work, Work::Command(Command::Drop)) && !taken.is_empty();
             if budget.is_spent() || waits {
                 return (taken, true);
             }
-            budget.spend(request.command.bytes());
+            budget.spend(request.work.bytes());
             taken.extend(queue.requests.pop_front());
         }
         queue.scheduled = false;
@@ -198,16 +200,25 @@ impl Writer {
         drop(queue);
         let mut bytes = Vec::with_capacity(requests.len());
         for request in requests {
-            bytes.push(request.command.bytes());
+            bytes.push(request.work.bytes());
             request.reply.send(Err(error.clone()));
         }
         bytes
     }
 }
 
-/// Returns the outcome for the caller: without a value, except a number in its own memory, so that a reply that waits
-/// for its commit holds no value.
-fn without_value(mut outcome: Outcome) -> Outcome {
+/// Returns the output for the caller: without values, except numbers in their own memory, so that a reply that waits for
+/// its commit holds no value.
+pub(crate) fn without_values(mut output: CommandOutput) -> CommandOutput {
+    match &mut output {
+        CommandOutput::One(outcome) => remove_value(outcome),
+        CommandOutput::Many(outcomes) => outcomes.iter_mut().for_each(remove_value),
+        CommandOutput::Configured(..) | CommandOutput::Existed(_) => {}
+    }
+    output
+}
+
+fn remove_value(outcome: &mut Outcome) {
     if let Some(entry) = &mut outcome.entry {
         entry.value = match entry.value.len() {
             0..=MAX_DIGITS => Bytes::copy_from_slice(&entry.value),
@@ -215,7 +226,6 @@ fn without_value(mut outcome: Outcome) -> Outcome {
         };
         entry.representation = Representation::default();
     }
-    outcome
 }
 
 /// A writer with queued requests.

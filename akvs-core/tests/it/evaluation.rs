@@ -244,7 +244,7 @@ impl Step {
     }
 }
 
-/// Clears the long values of outcomes: one that is not rewritten is there only if a cache has it.
+/// Clears the long values of outcomes: a value that is not rewritten is there only if a cache has it.
 fn clear_long_values(done: &mut Done) {
     if let Done::Outcomes(outcomes) = done {
         let entries = outcomes

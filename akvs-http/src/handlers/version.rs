@@ -6,7 +6,6 @@ use actix_web::HttpResponse;
 use akvs_api::media_type;
 use akvs_core::{Key, Namespace, Result, Txn};
 use akvs_registry::Registry;
-use akvs_server::CommitDurability;
 
 use crate::Options;
 use crate::context::Context;
@@ -22,19 +21,13 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
 
 /// Returns the document, which is the same for the life of the server.
 pub(crate) fn document(registry: &Registry, options: &Options) -> String {
-    let (info, writers) = (options.build_info, registry.options());
-    let durability = match writers.durability {
-        // The engine stores nothing on disk, whatever the setting is.
-        _ if !registry.capabilities().durable => "none",
-        CommitDurability::Fsync => "fsync",
-        CommitDurability::Interval(_) => "interval",
-    };
+    let (info, executor) = (options.build_info, registry.executor());
     let values = Limits::for_values(options.max_value_bytes, options.request_timeout);
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let number = |number: usize| Some(number as u64);
     let document = akvs_api::Version {
         commit: Some(info.commit.to_string()),
-        durability: durability.to_owned(),
+        durability: executor.durability().into_owned(),
         engine: info.engine.to_string(),
         limits: akvs_api::Limits {
             drain_timeout_ms: Some(millis(options.drain_timeout)),
@@ -44,8 +37,8 @@ pub(crate) fn document(registry: &Registry, options: &Options) -> String {
             max_key_bytes: number(Key::MAX_BYTES),
             max_list_items: number(query::MAX_LIMIT),
             max_namespace_bytes: number(Namespace::MAX_BYTES),
-            max_queued_bytes: number(writers.max_queued_bytes),
-            max_queued_writes: number(writers.max_queued_writes),
+            max_queued_bytes: number(executor.max_queued_bytes()),
+            max_queued_writes: number(executor.max_queued_writes()),
             max_request_bytes: number(values.for_requests().max_bytes()),
             max_response_memory_bytes: number(options.max_response_memory_bytes),
             max_txn_ops: number(Txn::MAX_OPS),

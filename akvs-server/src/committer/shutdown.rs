@@ -47,6 +47,6 @@ impl Shared {
         let rejected = writer.reject_all(
             &Error::new(Code::Closing, "the server is stopping").with("retry_after_s", 1),
         );
-        self.discharge(rejected.len(), rejected.iter().sum());
+        self.limits.discharge(rejected.len(), rejected.iter().sum());
     }
 }

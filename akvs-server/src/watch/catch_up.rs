@@ -55,7 +55,7 @@ impl StateReader {
         name: &Namespace,
         filter: &Filter,
     ) -> Result<StateReader> {
-        let snapshot = resources.database.namespace_snapshot(name)?;
+        let snapshot = resources.snapshots.namespace_snapshot(name)?;
         let (start, end) = match filter {
             Filter::All => (Bytes::new(), None),
             Filter::Prefix(prefix) => {

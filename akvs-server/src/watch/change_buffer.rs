@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use akvs_core::engine::PageLimit;
-use akvs_core::{Database, Event, Namespace, Result, Revision};
+use akvs_core::{Event, Namespace, Result, Revision};
 
 use super::history::{HistoryCache, HistoryPage};
 use super::shared_event::{Filter, MAX_INLINE_VALUE_BYTES, SharedEvent, remove_long_value};
 use super::subscribers::Subscribers;
 use crate::completion::Mailbox;
+use crate::resources::Snapshots;
 use crate::thread_pool::ThreadPool;
 
 /// The maximum size of a ring, in bytes; smaller while all rings together exceed their limit.
@@ -26,9 +27,9 @@ const ALL_RINGS_BYTES: usize = 64 << 20;
 const SMALL_RING_BYTES: usize = 4 << 10;
 
 /// The newest changes of a watched namespace.
-pub(super) struct ChangeBuffer {
+pub(crate) struct ChangeBuffer {
     name: Namespace,
-    database: Database,
+    snapshots: Arc<dyn Snapshots>,
     reads: ThreadPool,
     ring: Mutex<Ring>,
     histories: Mutex<HistoryCache>,
@@ -46,6 +47,7 @@ struct Ring {
     changes: VecDeque<Arc<SharedEvent>>,
     bytes: usize,
     ended: bool,
+    is_reset: bool,
 }
 
 /// The changes after a revision, and the revision up to which they are complete.
@@ -70,18 +72,20 @@ pub(super) enum ReadResult {
     Trimmed,
     /// Nothing more will be published.
     Ended,
+    /// Changes were missed that cannot be published.
+    Reset,
 }
 
 impl ChangeBuffer {
     pub(super) fn new(
         name: Namespace,
-        database: Database,
+        snapshots: Arc<dyn Snapshots>,
         reads: ThreadPool,
         held: Arc<AtomicUsize>,
     ) -> ChangeBuffer {
         ChangeBuffer {
             name,
-            database,
+            snapshots,
             reads,
             ring: Mutex::default(),
             histories: Mutex::default(),
@@ -90,12 +94,12 @@ impl ChangeBuffer {
         }
     }
 
-    pub(super) fn name(&self) -> &Namespace {
+    pub(crate) fn name(&self) -> &Namespace {
         &self.name
     }
 
     /// Starts to hold changes after this revision, and lets all watchers look for earlier ones in the history.
-    pub(super) fn start(&self, revision: Revision) {
+    pub(crate) fn start(&self, revision: Revision) {
         let mut ring = self.ring();
         if ring.compacted_revision.is_none() {
             ring.compacted_revision = Some(revision);
@@ -105,8 +109,21 @@ impl ChangeBuffer {
         self.notify();
     }
 
+    /// Returns whether it holds changes from some revision on.
+    pub(crate) fn is_started(&self) -> bool {
+        self.ring().compacted_revision.is_some()
+    }
+
+    /// Ends all watches with a reset, because changes were missed that cannot be published.
+    pub(crate) fn reset(&self, newest: Revision) {
+        let mut ring = self.ring();
+        (ring.is_reset, ring.tip) = (true, newest);
+        drop(ring);
+        self.notify();
+    }
+
     /// Adds committed changes and notifies the watchers.
-    pub(super) fn publish(&self, events: Vec<Event>) {
+    pub(crate) fn publish(&self, events: Vec<Event>) {
         let Some(last) = events.last() else { return };
         let mut ring = self.ring();
         ring.tip = last.revision;
@@ -129,6 +146,16 @@ impl ChangeBuffer {
         self.notify();
     }
 
+    /// Notes that there are no other changes up to this revision.
+    pub(crate) fn advance(&self, until: Revision) {
+        let mut ring = self.ring();
+        if until > ring.tip {
+            ring.tip = until;
+            drop(ring);
+            self.notify();
+        }
+    }
+
     /// Ends all watches.
     pub(super) fn end(&self) {
         self.ring().ended = true;
@@ -140,6 +167,9 @@ impl ChangeBuffer {
         let ring = self.ring();
         if ring.ended {
             return ReadResult::Ended;
+        }
+        if ring.is_reset {
+            return ReadResult::Reset;
         }
         if ring
             .compacted_revision
@@ -175,7 +205,7 @@ impl ChangeBuffer {
     /// Returns all changes after a revision.
     pub(super) fn since(&self, after: Revision) -> Since {
         let ring = self.ring();
-        if ring.ended {
+        if ring.ended || ring.is_reset {
             return Since::Ended(ring.tip);
         }
         if ring
@@ -189,7 +219,7 @@ impl ChangeBuffer {
     }
 
     /// Returns the revision up to which everything was published.
-    pub(super) fn tip(&self) -> Revision {
+    pub(crate) fn tip(&self) -> Revision {
         self.ring().tip
     }
 
@@ -204,7 +234,12 @@ impl ChangeBuffer {
         if let Some(page) = cached {
             return Ok(page);
         }
-        let page = Arc::new(HistoryPage::read(&self.database, &self.name, after, false)?);
+        let page = Arc::new(HistoryPage::read(
+            &*self.snapshots,
+            &self.name,
+            after,
+            false,
+        )?);
         self.histories().insert(Arc::clone(&page));
         self.trim_histories();
         Ok(page)
@@ -219,10 +254,10 @@ impl ChangeBuffer {
     ) -> Result<Arc<HistoryPage>> {
         let slot = self.histories().slot(after, values);
         let read = || async {
-            let (database, name) = (self.database.clone(), self.name.clone());
+            let (snapshots, name) = (Arc::clone(&self.snapshots), self.name.clone());
             let page = self
                 .reads
-                .run(move || HistoryPage::read(&database, &name, after, values));
+                .run(move || HistoryPage::read(&*snapshots, &name, after, values));
             page.await.map(Arc::new)
         };
         let page = slot.page.get_or_try_init(read).await?;

@@ -9,11 +9,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use akvs_core::{Database, Event, EventKind, Namespace, NamespaceSnapshot, Result, Revision};
+use akvs_core::{Event, EventKind, Namespace, NamespaceSnapshot, Result, Revision};
 use tokio::sync::OnceCell;
 
 use super::catch_up::PAGE_LIMIT;
 use super::shared_event::{Filter, MAX_INLINE_VALUE_BYTES, SharedEvent};
+use crate::resources::Snapshots;
 
 /// The maximum number of pages that are kept or being read, and their bytes.
 const MAX_PAGES: usize = 64;
@@ -36,12 +37,12 @@ pub(super) struct HistoryPage {
 impl HistoryPage {
     /// Reads the changes after a revision; with their values if `values` is set.
     pub(super) fn read(
-        database: &Database,
+        snapshots: &dyn Snapshots,
         name: &Namespace,
         after: Revision,
         values: bool,
     ) -> Result<HistoryPage> {
-        let snapshot = database.namespace_snapshot(name)?;
+        let snapshot = snapshots.namespace_snapshot(name)?;
         let mut changes = snapshot.changes(after, PAGE_LIMIT, false)?;
         if values && let Some(count) = load_values(&snapshot, &mut changes.events)? {
             changes.events.truncate(count);

@@ -55,7 +55,7 @@ impl WatchHub {
         }
         let buffer = Arc::new(ChangeBuffer::new(
             name.clone(),
-            resources.database.clone(),
+            Arc::clone(&resources.snapshots),
             resources.reads.clone(),
             Arc::clone(&self.held),
         ));
@@ -75,6 +75,38 @@ impl WatchHub {
         for buffer in hub.values().filter_map(Weak::upgrade) {
             buffer.end();
         }
+    }
+
+    /// Returns whether there are watches of a namespace.
+    pub(crate) fn is_watched(&self, name: &Namespace) -> bool {
+        let state = self.state();
+        let buffer = state.by_name.get(name);
+        buffer.is_some_and(|buffer| buffer.strong_count() > 0)
+    }
+
+    /// Forgets a buffer: the next watch of its namespace gets another one.
+    pub(crate) fn forget(&self, buffer: &Arc<ChangeBuffer>) {
+        let mut state = self.state();
+        let current = state.by_name.get(buffer.name()).and_then(Weak::upgrade);
+        if current.is_some_and(|current| Arc::ptr_eq(&current, buffer)) {
+            state.by_name.remove(buffer.name());
+        }
+    }
+
+    /// Takes the new buffers that were started, with their namespaces.
+    pub(crate) fn take_started(&self) -> Vec<(Namespace, Weak<ChangeBuffer>)> {
+        let mut started = Vec::new();
+        self.state().fresh.retain(|buffer| {
+            let Some(live) = buffer.upgrade() else {
+                return false;
+            };
+            let is_started = live.is_started();
+            if is_started {
+                started.push((live.name().clone(), Weak::clone(buffer)));
+            }
+            !is_started
+        });
+        started
     }
 
     fn take_fresh(&self) -> Vec<Weak<ChangeBuffer>> {

@@ -6,11 +6,12 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use akvs_core::{Database, Event, Namespace, Result};
+use akvs_core::{Event, Namespace, Result};
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 
 use super::shared_event::SharedEvent;
+use crate::resources::Snapshots;
 
 /// The text of a change with a large value.
 pub struct Rendered {
@@ -49,7 +50,7 @@ impl RenderCell {
 
 /// The loader of a change's value. Loading may wait for a disk.
 pub struct ValueLoader {
-    pub(super) database: Database,
+    pub(super) snapshots: Arc<dyn Snapshots>,
     pub(super) name: Namespace,
     pub(super) change: Arc<SharedEvent>,
 }
@@ -61,7 +62,7 @@ impl ValueLoader {
         match self.change.snapshot() {
             Some(snapshot) => snapshot.complete(&mut event)?,
             None => self
-                .database
+                .snapshots
                 .namespace_snapshot(&self.name)?
                 .complete(&mut event)?,
         }

@@ -16,6 +16,7 @@ mod subscribers;
 mod subscription;
 mod watcher;
 
+pub(crate) use change_buffer::ChangeBuffer;
 pub(crate) use host::WatchHost;
 pub(crate) use hub::{Publisher, WatchHub};
 pub use large_event::{RenderCell, Rendered, ValueLoader};

@@ -98,11 +98,14 @@ impl Watch {
         options: WatchOptions,
     ) -> Result<Watch> {
         let buffer = host.hub().buffer(host.resources(), &name)?;
+        if let Some(started) = host.start(&buffer) {
+            started.await?;
+        }
         let subscribers = buffer.thread_subscribers(&completion::mailbox());
         let id = subscribers.subscribe(&options.filter);
         host.resources().metrics.add_watchers(1);
         // It subscribes before it reads the newest revision.
-        let newest = host.resources().database.revision();
+        let newest = host.newest(buffer.tip());
         let mut watch = Watch {
             host,
             buffer,
@@ -143,8 +146,8 @@ impl Watch {
     /// it: they may have been read before changes were compacted.
     async fn check_since(&self, revision: Revision) -> Result<()> {
         let resources = self.resources();
-        let (database, name) = (resources.database.clone(), self.buffer.name().clone());
-        let check = move || database.namespace_snapshot(&name)?.check_since(revision);
+        let (snapshots, name) = (Arc::clone(&resources.snapshots), self.buffer.name().clone());
+        let check = move || snapshots.namespace_snapshot(&name)?.check_since(revision);
         resources.reads.run(check).await
     }
 
@@ -156,7 +159,7 @@ impl Watch {
     /// Returns the loader of a value that a change lacks, as this watch sees it.
     pub fn loader(&self, change: &Arc<SharedEvent>) -> ValueLoader {
         ValueLoader {
-            database: self.resources().database.clone(),
+            snapshots: Arc::clone(&self.resources().snapshots),
             name: self.buffer.name().clone(),
             change: Arc::clone(change),
         }
@@ -236,7 +239,7 @@ impl Watch {
             }
             ReadResult::Trimmed => {
                 // Read after the subscription, which is notified of later changes.
-                self.polled_at = self.resources().database.revision();
+                self.polled_at = self.host.newest(self.buffer.tip());
                 self.may_have_more = self.position < self.polled_at;
                 if self.may_have_more {
                     self.source = Source::History;
@@ -247,13 +250,18 @@ impl Watch {
                 self.source = Source::Ended;
                 true
             }
+            ReadResult::Reset => {
+                let reset = self.reset();
+                self.page.push_back(reset);
+                true
+            }
         }
     }
 
     /// Ends the watch because the reader has missed changes.
     fn reset(&mut self) -> WatchEvent {
         self.source = Source::Ended;
-        WatchEvent::Reset(self.resources().database.revision())
+        WatchEvent::Reset(self.host.newest(self.buffer.tip()))
     }
 }
 

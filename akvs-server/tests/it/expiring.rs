@@ -62,7 +62,7 @@ fn an_entry_expires_to_the_millisecond_and_is_removed_soon() {
         assert_eq!(refused.code(), Code::PreconditionFailed);
         run_maintenance(&server).await;
         assert_eq!(
-            server.store().counts().keys,
+            server.store().expect("a store").counts().keys,
             1,
             "only the other key is left"
         );
@@ -88,7 +88,7 @@ fn entries_that_expired_while_stopped_are_removed() {
         assert!(server.find(b"key").await.unwrap().is_none());
         run_maintenance(&server).await;
         assert_eq!(
-            server.store().counts().keys,
+            server.store().expect("a store").counts().keys,
             1,
             "only the other key is left"
         );

@@ -9,6 +9,7 @@ mod failures;
 mod group_commit;
 mod interval;
 mod one_order;
+mod shared;
 mod sharing;
 mod stopping;
 mod watching;

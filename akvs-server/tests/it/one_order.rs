@@ -97,5 +97,5 @@ fn writers_and_readers_see_one_order_with_a_completion_queue() {
         // Later writes are answered without the queue.
         server.set(key("last"), "v").await.expect("a write");
     });
-    assert_eq!(server.store().counts().keys, 501);
+    assert_eq!(server.store().expect("a store").counts().keys, 501);
 }

@@ -26,7 +26,14 @@ fn queued_writes_are_committed_and_later_ones_rejected() {
     drop((server_1, committer));
 
     let committer = crate::common::disk(folder.path());
-    assert_eq!(server(&committer, "ns").store().counts().keys, 1_000);
+    assert_eq!(
+        server(&committer, "ns")
+            .store()
+            .expect("a store")
+            .counts()
+            .keys,
+        1_000
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Helpers of the server's tests: databases, and an engine whose commits a test can delay, fail or break.
 
+pub(crate) mod shared_database;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
