@@ -3,7 +3,7 @@
 //! Hints say what has changed, and may be missed; the history says what. Invariant: the changes that are published to a
 //! buffer follow each other without a gap.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
 use akvs_core::engine::PageLimit;
@@ -65,8 +65,8 @@ pub(super) async fn run(inner: Weak<Inner>) {
     }
 }
 
-/// Waits for hints, and returns the namespaces; none where it is time to ask.
-async fn wait(inner: &Inner) -> Option<Vec<Namespace>> {
+/// Waits for hints, and returns the namespaces, each once; none where it is time to ask.
+async fn wait(inner: &Inner) -> Option<HashSet<Namespace>> {
     let hints = async {
         match select(inner.backend.hints(), Box::pin(inner.hinted.notified())).await {
             Either::Left((names, _)) => names,
@@ -74,9 +74,10 @@ async fn wait(inner: &Inner) -> Option<Vec<Namespace>> {
         }
     };
     match tokio::time::timeout(inner.options.poll_interval, hints).await {
-        Ok(mut names) => {
-            names.extend(inner.take_hints());
-            Some(names)
+        Ok(names) => {
+            let mut hinted = inner.take_hints();
+            hinted.extend(names);
+            Some(hinted)
         }
         Err(_) => None,
     }
@@ -86,9 +87,9 @@ async fn wait(inner: &Inner) -> Option<Vec<Namespace>> {
 async fn newer(
     inner: &Inner,
     followed: &HashMap<Namespace, Weak<ChangeBuffer>>,
-) -> Result<Vec<Namespace>> {
+) -> Result<HashSet<Namespace>> {
     let names: Vec<Namespace> = followed.keys().cloned().collect();
-    let mut changed = Vec::new();
+    let mut changed = HashSet::new();
     for names in names.chunks(MAX_NAMES) {
         let newest = inner.backend.newest(names).await?;
         let newer = names.iter().zip(newest).filter(|(name, newest)| {

@@ -121,8 +121,14 @@ impl Watch {
         match watch.options.start {
             Start::Now => {}
             Start::State => {
-                let filter = &watch.options.filter;
-                let state = StateReader::new(watch.resources(), watch.buffer.name(), filter)?;
+                let (host, buffer) = (Arc::clone(&watch.host), Arc::clone(&watch.buffer));
+                let filter = watch.options.filter.clone();
+                // A shared database is waited for.
+                let state = watch
+                    .resources()
+                    .reads
+                    .run(move || StateReader::new(host.resources(), buffer.name(), &filter));
+                let state = state.await?;
                 watch.source = Source::State(state);
             }
             Start::After(revision) => {

@@ -248,10 +248,13 @@ impl Backend for Node {
         after: Revision,
         limit: PageLimit,
     ) -> BoxFuture<'a, Result<Changes>> {
-        let changes = self
-            .namespace_snapshot(name)
-            .and_then(|snapshot| snapshot.changes(after, limit, false));
-        Box::pin(async move { changes })
+        Box::pin(async move {
+            // As over a network: others go on meanwhile.
+            let snapshot = self.namespace_snapshot(name)?;
+            let changes = snapshot.changes(after, limit, false);
+            tokio::task::yield_now().await;
+            changes
+        })
     }
 
     fn hints(&self) -> BoxFuture<'_, Vec<Namespace>> {
