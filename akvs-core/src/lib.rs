@@ -54,7 +54,7 @@ pub use engine::report::Report;
 pub use gc::GarbageCollector;
 pub use op::txn::Txn;
 pub use op::{Action, Change, Condition, EntryBuilder, Op, Ttl, apply};
-pub use snapshot::changes::Changes;
+pub use snapshot::changes::{Changes, history_gone};
 pub use snapshot::database::{DatabaseReader, DatabaseSnapshot};
 pub use snapshot::namespace::{Entries, NamespaceReader, NamespaceSnapshot};
 pub use stats::StorageStats;

@@ -23,6 +23,11 @@ const GIT: Tool = Tool {
     without: "the tests of `cargo xtask release` will be skipped",
 };
 
+const POSTGRES: Tool = Tool {
+    name: "pg_lsclusters",
+    without: "the tests of nodes over PostgreSQL (akvs-postgres) will be skipped",
+};
+
 /// Arguments of `cargo xtask test`.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -57,6 +62,7 @@ pub(crate) fn run_all(arguments: &[&str]) -> Result {
     shell::provide(&CURL);
     shell::provide(&GIT);
     shell::provide(&CHROMIUM);
+    shell::provide_from("postgresql", &POSTGRES);
     // Only without a selection of tests.
     if arguments.iter().all(|argument| *argument == "--locked") {
         timed("cargo xtask openapi", openapi::openapi_if_possible)?;

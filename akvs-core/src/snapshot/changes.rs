@@ -141,24 +141,32 @@ impl NamespaceRows {
     }
 
     fn gone(&self, after: Revision) -> Error {
-        let text = if after < self.compacted_revision {
-            format!(
-                "revision {after} is compacted: only the changes after revision {} are kept",
-                self.compacted_revision
-            )
-        } else if let Some(last) = self.database.before_gap(after) {
-            format!(
-                "unknown revision {after}: the revisions after {last} were lost by a restore or a loss of data"
-            )
-        } else {
-            format!("unknown revision {after}: the newest is {}", self.revision)
-        };
-        Error::new(Code::HistoryGone, text)
-            .with("since", after.get())
-            .with(
-                "oldest",
-                self.compacted_revision.get().min(self.revision.get()),
-            )
-            .with("newest", self.revision.get())
+        let lost_after = self.database.before_gap(after);
+        history_gone(after, self.compacted_revision, lost_after, self.revision)
     }
+}
+
+/// Returns the error of a revision after which not all changes are kept. `lost_after` is the last revision before those
+/// that were lost, if the revision is one of them.
+pub fn history_gone(
+    after: Revision,
+    compacted: Revision,
+    lost_after: Option<Revision>,
+    newest: Revision,
+) -> Error {
+    let text = if after < compacted {
+        format!(
+            "revision {after} is compacted: only the changes after revision {compacted} are kept"
+        )
+    } else if let Some(last) = lost_after {
+        format!(
+            "unknown revision {after}: the revisions after {last} were lost by a restore or a loss of data"
+        )
+    } else {
+        format!("unknown revision {after}: the newest is {newest}")
+    };
+    Error::new(Code::HistoryGone, text)
+        .with("since", after.get())
+        .with("oldest", compacted.get().min(newest.get()))
+        .with("newest", newest.get())
 }

@@ -35,6 +35,11 @@ const LAYERS: &[Layer] = &[
         tests_may_name: &[],
     },
     Layer {
+        name: "akvs-postgres",
+        may_name: &["akvs-core", "akvs-server"],
+        tests_may_name: &[],
+    },
+    Layer {
         name: "akvs-registry",
         may_name: &["akvs-core", "akvs-server"],
         tests_may_name: &[],
@@ -94,6 +99,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
         &["akvs-http", "akvs-testing", "akvs-bench", "akvs"],
     ),
     ("reqwest", &["akvs-client"]),
+    ("tokio-postgres", &["akvs-postgres"]),
 ];
 
 /// Crates that must not be in the dependency tree of a crate, without tests.
